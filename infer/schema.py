@@ -1,0 +1,135 @@
+"""The FLOW and EDGE tables: their columns, and the one way from DuckDB to pandas.
+
+FLOW is what every reader gives: a lazy DuckDB relation, one row a record of the log, before
+anything is decided. EDGE is what ``reduce`` makes of it: one row a pair of endpoints with
+evidence that can be merged. Both are described here as DuckDB types by column name, in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from duckdb import DuckDBPyConnection, DuckDBPyRelation
+
+_ENDPOINT: Final = MappingProxyType(
+    {
+        "cluster": "VARCHAR",  # cluster name, where the log says it
+        "namespace": "VARCHAR",
+        "pod": "VARCHAR",
+        "workload": "VARCHAR",  # owner's name, where the log says it
+        "workload_kind": "VARCHAR",  # Deployment, StatefulSet, ...
+        "service": "VARCHAR",  # "namespace/name" of the Service that was addressed
+        "ip": "VARCHAR",
+        "identity": "VARCHAR",  # stands for one label set in this log; NULL: compare the labels
+        "labels": "VARCHAR[]",  # as written: "k=v" or Cilium's "source:k=v"; NULL: not logged
+    }
+)
+
+FLOW: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        # flow | lost_events | nodata | skipdata | other | malformed; only "flow" rows are traffic
+        "kind": "VARCHAR",
+        "time": "TIMESTAMP",  # start of the record, UTC
+        "end_time": "TIMESTAMP",  # end of the record, UTC; NULL: an instant
+        "reporter": "VARCHAR",  # node or network interface that logged it
+        **{f"src_{name}": type_ for name, type_ in _ENDPOINT.items()},
+        "src_port": "INTEGER",  # NULL: the log has none
+        **{f"dst_{name}": type_ for name, type_ in _ENDPOINT.items()},
+        "dst_port": "INTEGER",
+        "src_names": "VARCHAR[]",  # DNS names that the log gives for the address
+        "dst_names": "VARCHAR[]",
+        "protocol": "VARCHAR",  # TCP UDP SCTP ICMPv4 ICMPv6, else IANA keyword or number
+        # FORWARDED | AUDIT | DENIED (by policy or rule) | DROPPED (other reasons) | IGNORED
+        "verdict": "VARCHAR",
+        "is_reply": "BOOLEAN",  # NULL: not said
+        "tcp_flags": "INTEGER",  # FIN 1, SYN 2, RST 4, PSH 8, ACK 16; NULL: not said
+        "l7_type": "VARCHAR",  # REQUEST | RESPONSE
+        "first_packet": "BOOLEAN",  # the event is made for the first packet only (policy verdict)
+        "traffic_direction": "VARCHAR",  # INGRESS | EGRESS, as the reporter saw the connection
+        "weight": "BIGINT",  # records of the log that this one stands for; at least 1
+        "packets": "BIGINT",
+        "bytes": "BIGINT",
+        "lost": "BIGINT",  # lost_events: how many events were lost
+    }
+)
+
+_EDGE_ENDPOINT: Final = MappingProxyType(
+    {
+        "cluster": "VARCHAR",
+        "namespace": "VARCHAR",
+        "pod": "VARCHAR",
+        "workload": "VARCHAR",
+        "workload_kind": "VARCHAR",
+        "service": "VARCHAR",
+        "ip": "VARCHAR",
+        "labels": "VARCHAR",  # JSON list of the items, sorted; NULL: not logged
+    }
+)
+
+EDGE_KEY: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "reporter": "VARCHAR",
+        **{f"src_{name}": type_ for name, type_ in _EDGE_ENDPOINT.items()},
+        "src_port": "INTEGER",  # NULL where oriented_by is set: the client's port says nothing
+        **{f"dst_{name}": type_ for name, type_ in _EDGE_ENDPOINT.items()},
+        "dst_port": "INTEGER",
+        "protocol": "VARCHAR",
+        # is_reply | tcp_flags | l7_type | first_packet | written; then src is the client.
+        # NULL: the record alone does not tell, src is the sender
+        "oriented_by": "VARCHAR",
+    }
+)
+
+EDGE_MEASURES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "records": "BIGINT",
+        "weight": "BIGINT",
+        "packets": "BIGINT",  # NULL: not logged
+        "bytes": "BIGINT",
+        "first_seen": "TIMESTAMP",
+        "last_seen": "TIMESTAMP",
+        "hours": "BIGINT[]",  # hours since 1970 in which a record started, sorted
+        "forwarded": "BIGINT",  # records by verdict; these five sum to records
+        "audited": "BIGINT",
+        "denied": "BIGINT",
+        "dropped": "BIGINT",
+        "ignored": "BIGINT",
+        "replies": "BIGINT",  # records from server to client (0 while not oriented)
+        "answers": "BIGINT",  # replies that are more than a reset (0 while not oriented)
+        "talks": "BIGINT",  # not oriented: records in which the sender does more than open or reset
+        "src_names": "VARCHAR[]",  # DNS names, sorted
+        "dst_names": "VARCHAR[]",
+    }
+)
+
+EDGE: Final[Mapping[str, str]] = MappingProxyType({**EDGE_KEY, **EDGE_MEASURES})
+
+
+def project(relation: DuckDBPyRelation, columns: Mapping[str, str]) -> DuckDBPyRelation:
+    """The relation with exactly ``columns``, cast and in order; absent ones are NULL."""
+    have = set(relation.columns)
+    terms = (
+        f'"{name}"::{type_} AS "{name}"' if name in have else f'NULL::{type_} AS "{name}"'
+        for name, type_ in columns.items()
+    )
+    return relation.project(", ".join(terms))
+
+
+def to_frame(relation: DuckDBPyRelation) -> pd.DataFrame:
+    """All rows of a relation as a frame of Arrow-backed columns.
+
+    Arrow types do not depend on the data (``.df()`` gives another dtype where a NULL occurs).
+    """
+    import pandas as pd
+
+    return relation.to_arrow_table().to_pandas(types_mapper=pd.ArrowDtype)
+
+
+def empty(con: DuckDBPyConnection, columns: Mapping[str, str]) -> DuckDBPyRelation:
+    """A relation with these columns and no rows."""
+    terms = ", ".join(f'NULL::{type_} AS "{name}"' for name, type_ in columns.items())
+    return con.sql(f"SELECT {terms} WHERE FALSE")  # noqa: S608 - constant column names
