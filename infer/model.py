@@ -1,0 +1,259 @@
+"""The values that pass between steps: frozen, hashable, sortable, without behaviour of their own.
+
+Tables stay in DuckDB and pandas up to ``group``; from there on everything is one of these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
+
+from infer.netpol import ContainerPort, Direction, LabelSelector, NetworkPolicy, RuleRef
+
+Labels = tuple[tuple[str, str], ...]
+"""Labels as sorted pairs: hashable, and equal when they say the same."""
+
+
+def as_labels(mapping: Mapping[str, str]) -> Labels:
+    """A mapping as sorted pairs."""
+    return tuple(sorted(mapping.items()))
+
+
+# ---- what the cluster says of itself -----------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Owner:
+    """The root owner of pods: what a person calls the workload."""
+
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class PodRecord:
+    """A pod as one snapshot of the API shows it.
+
+    ``finished`` pods (Succeeded, Failed) keep an IP that is no longer theirs; ``host_network``
+    pods have their node's. ``created`` and ``gone`` bound the time in which the IP was the pod's.
+    """
+
+    namespace: str
+    name: str
+    labels: Labels = ()
+    ips: tuple[str, ...] = ()
+    node: str | None = None
+    host_network: bool = False
+    finished: bool = False
+    owner: Owner | None = None
+    ports: tuple[ContainerPort, ...] = ()
+    created: datetime | None = None
+    gone: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ServicePort:
+    """One port of a Service: what clients call, and what it becomes at the pod."""
+
+    port: int
+    protocol: str
+    target_port: int | str
+    name: str = ""
+    node_port: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """One address behind a Service, from its EndpointSlices, with pod ports by Service port name."""
+
+    ip: str
+    ports: tuple[tuple[str, str, int], ...]  # (Service port name, protocol, port at the backend)
+    pod: tuple[str, str] | None = None  # (namespace, name) of the target pod
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceRecord:
+    """A Service with its addresses and what stands behind it.
+
+    ``selector`` is None where the Service has none (its backends are then the only truth).
+    ``outward`` says that clients outside the cluster reach it: LoadBalancer, NodePort,
+    externalIPs, or a backend of an Ingress.
+    """
+
+    namespace: str
+    name: str
+    type: str = "ClusterIP"
+    ips: tuple[str, ...] = ()  # ClusterIPs
+    external_ips: tuple[str, ...] = ()  # LoadBalancer and externalIPs addresses
+    selector: Labels | None = None
+    ports: tuple[ServicePort, ...] = ()
+    backends: tuple[Backend, ...] = ()
+    outward: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRecord:
+    """A node: its addresses and the pod ranges it hands out."""
+
+    name: str
+    ips: tuple[str, ...] = ()
+    pod_cidrs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadRecord:
+    """A Deployment, StatefulSet, DaemonSet, Job or CronJob: its own selector and template."""
+
+    namespace: str
+    kind: str
+    name: str
+    selector: LabelSelector | None = None  # None: it has none (CronJob)
+    template_labels: Labels = ()
+    replicas: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """What the API objects say: one snapshot, or several merged with the newest deciding.
+
+    Pods are unique by (namespace, name, created); an address may stand in several of them when
+    it passed from one to another.
+    """
+
+    namespaces: Mapping[str, Labels] = field(default_factory=lambda: MappingProxyType({}))
+    pods: tuple[PodRecord, ...] = ()
+    services: tuple[ServiceRecord, ...] = ()
+    nodes: tuple[NodeRecord, ...] = ()
+    workloads: tuple[WorkloadRecord, ...] = ()
+    apiserver: tuple[tuple[str, int], ...] = ()  # addresses and ports of default/kubernetes
+    api_called: tuple[tuple[str, str], ...] = ()  # Services that webhooks and APIServices name
+    service_cidrs: tuple[str, ...] = ()  # ServiceCIDR objects
+    warnings: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        """False for an inventory that was not given."""
+        return bool(self.pods or self.services or self.nodes or self.workloads or self.namespaces)
+
+
+# ---- who talks ---------------------------------------------------------------------------------
+
+
+class Kind(StrEnum):
+    """What an endpoint turned out to be."""
+
+    POD = "pod"
+    NODE = "node"  # a node or a host-network pod
+    APISERVER = "apiserver"
+    WORLD = "world"  # a public address outside the cluster
+    PRIVATE = "private"  # a private address that nothing known owns
+    HEALTH = "health"  # the CNI's own health endpoint
+    REMOTE = "remote"  # a pod of another cluster
+    SERVICE = "service"  # a virtual address whose backends are not known
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class WorkloadId:
+    """The name of a workload: unique in a cluster."""
+
+    namespace: str
+    kind: str  # "" where only labels or pod names told
+    name: str
+
+    def __str__(self) -> str:
+        """``namespace/name``, as people say it."""
+        return f"{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Address:
+    """An endpoint that no podSelector can name."""
+
+    kind: Kind
+    ip: str
+
+    def __str__(self) -> str:
+        """``world:203.0.113.7``."""
+        return f"{self.kind}:{self.ip}" if self.ip else str(self.kind)
+
+
+Party = WorkloadId | Address
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One pod of a workload as it was seen or as the inventory has it."""
+
+    name: str
+    labels: Labels | None  # None: never logged, and in no inventory
+    ips: tuple[str, ...] = ()
+    ports: tuple[ContainerPort, ...] = ()
+    first_seen: datetime | None = None
+    last_seen: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """Pods that belong together.
+
+    ``owned`` says that an owner named them (inventory or log), not labels or pod names alone.
+    ``stable`` are the labels that all of its pods carry and that no rollout changes; None where
+    no pod's labels are known.
+    """
+
+    id: WorkloadId
+    members: tuple[Member, ...]
+    stable: Labels | None
+    owned: bool
+    selector: LabelSelector | None = None  # the owner's own, from the inventory
+
+
+# ---- what was seen -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """How often, when and how one connection between two parties was seen."""
+
+    records: int
+    weight: int
+    bytes: int | None
+    first_seen: datetime | None
+    last_seen: datetime | None
+    hours: tuple[int, ...]
+    client_pods: tuple[str, ...]
+    server_pods: tuple[str, ...]
+    oriented_by: tuple[str, ...]
+    reporters: tuple[str, ...]
+    forwarded: int
+    audited: int
+    denied: int
+    dropped: int
+    replies: int
+    answers: int
+    names: tuple[str, ...] = ()  # DNS names of the server
+    services: tuple[str, ...] = ()  # Services through which it was called
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadEdge:
+    """One connection between parties: client, server, protocol and the server's port.
+
+    ``local`` says that the client is the server's own node. ``virtual`` says that the log knew
+    only a Service's virtual address, so that this backend is one of several possible ones.
+    """
+
+    client: Party
+    server: Party
+    protocol: str
+    port: int
+    evidence: Evidence
+    local: bool = False
+    virtual: bool = False
+
+    @property
+    def key(self) -> tuple[str, str, str, int]:
+        """What sorts and names the connection."""
+        return (str(self.client), str(self.server), self.protocol, self.port)
