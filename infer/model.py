@@ -154,6 +154,28 @@ class Kind(StrEnum):
     SERVICE = "service"  # a virtual address whose backends are not known
 
 
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One side of observed connections, resolved.
+
+    ``pod`` is empty where only labels or an owner are known; ``labels`` is None where the pod's
+    labels were never logged and no inventory has them. ``reason`` says why the endpoint cannot be
+    used (then its connections are left out for it), else it is empty.
+    """
+
+    kind: Kind
+    namespace: str = ""
+    pod: str = ""
+    owner: Owner | None = None
+    labels: Labels | None = None
+    ip: str = ""
+    ports: tuple[ContainerPort, ...] = ()
+    service: ServiceRecord | None = None
+    first_seen: datetime | None = None
+    last_seen: datetime | None = None
+    reason: str = ""
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class WorkloadId:
     """The name of a workload: unique in a cluster."""
