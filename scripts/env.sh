@@ -14,14 +14,14 @@ is_recent() {
 }
 
 find_python() {
-  local candidate
-  for candidate in ${PYTHON:-python3 python3.14 python3.13 python3.12 python3.11}; do
+  local candidate candidates="${PYTHON:-python3 python3.14 python3.13 python3.12 python3.11}"
+  for candidate in $candidates; do
     if command -v "$candidate" >/dev/null && is_recent "$candidate"; then
       command -v "$candidate"
       return
     fi
   done
-  fail "Python 3.11 or later is needed (found $(python3 --version 2>/dev/null || echo none))" \
+  fail "Python 3.11 or later is needed (found none among: $candidates)" \
     "sudo apt-get install python3 python3-venv, or name one: PYTHON=/path/to/python $0"
 }
 
