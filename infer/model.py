@@ -155,6 +155,19 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Ranges:
+    """The cluster's own address ranges, and from where they are known.
+
+    ``source`` is ``flags``, ``inventory``, ``log`` or empty, for each of the three.
+    """
+
+    pods: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
+    nodes: tuple[str, ...] = ()
+    sources: tuple[str, str, str] = ("", "", "")
+
+
+@dataclass(frozen=True, slots=True)
 class Endpoint:
     """One side of observed connections, resolved.
 
@@ -171,6 +184,8 @@ class Endpoint:
     ip: str = ""
     ports: tuple[ContainerPort, ...] = ()
     service: ServiceRecord | None = None
+    node: str = ""  # the node that it is, or that the pod runs on
+    host: bool = False  # the reporter's own node (Cilium: reserved:host)
     first_seen: datetime | None = None
     last_seen: datetime | None = None
     reason: str = ""

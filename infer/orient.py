@@ -30,7 +30,7 @@ _SIDES: Final = tuple(
 )
 _COUNTS: Final = (
     "records", "weight", "packets", "bytes", "forwarded", "audited", "denied", "dropped",
-    "ignored", "replies", "answers",
+    "ignored", "at_server", "at_client", "replies", "answers",
 )  # fmt: skip
 
 

@@ -165,7 +165,7 @@ def _group_sql() -> str:
         FROM flows
     ), turned AS (
         SELECT CASE WHEN outside AND kind = 'flow' THEN 'outside' ELSE kind END AS kind,
-            reporter, protocol, oriented_by, from_server, talking, verdict, weight, packets, bytes,
+            reporter, protocol, oriented_by, from_server, talking, verdict, traffic_direction, weight, packets, bytes,
             lost, time, coalesce(end_time, time) AS ended, epoch_us(time) // {_HOUR_US} AS hour,
             {turned}
         FROM told
@@ -180,6 +180,8 @@ def _group_sql() -> str:
         count(*) FILTER (verdict = 'DENIED') AS denied,
         count(*) FILTER (verdict = 'DROPPED') AS dropped,
         count(*) FILTER (verdict = 'IGNORED') AS ignored,
+        count(*) FILTER (traffic_direction = 'INGRESS') AS at_server,
+        count(*) FILTER (traffic_direction = 'EGRESS') AS at_client,
         count(*) FILTER (from_server) AS replies,
         count(*) FILTER (from_server AND talking) AS answers,
         count(*) FILTER (oriented_by IS NULL AND talking) AS talks,

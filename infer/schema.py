@@ -98,6 +98,8 @@ EDGE_MEASURES: Final[Mapping[str, str]] = MappingProxyType(
         "denied": "BIGINT",
         "dropped": "BIGINT",
         "ignored": "BIGINT",
+        "at_server": "BIGINT",  # records of the server's node (traffic_direction INGRESS)
+        "at_client": "BIGINT",  # records of the client's node (traffic_direction EGRESS)
         "replies": "BIGINT",  # records from server to client (0 while not oriented)
         "answers": "BIGINT",  # replies that are more than a reset (0 while not oriented)
         "talks": "BIGINT",  # not oriented: records in which the sender does more than open or reset

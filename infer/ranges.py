@@ -1,0 +1,78 @@
+"""The cluster's own address ranges: from flags, else the inventory, else the log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Final
+
+from infer.addresses import PRIVATE
+from infer.model import Endpoint, Inventory, Kind, Ranges
+
+_SITE: Final = {4: 16, 6: 64}
+"""Prefix lengths to which observed pod and node addresses are widened: what clusters hand out."""
+
+
+def known_ranges(flags: Ranges, inventory: Inventory) -> Ranges:
+    """Ranges that somebody stated: flags first, then Node and ServiceCIDR objects; exact."""
+    node_ips = (f"{ip}/{_full(ip)}" for node in inventory.nodes for ip in node.ips)
+    pods, pods_from = _first(
+        (flags.pods, "flags"), (_pod_cidrs(inventory), "inventory")
+    )
+    services, services_from = _first(
+        (flags.services, "flags"), (inventory.service_cidrs, "inventory")
+    )
+    nodes, nodes_from = _first((flags.nodes, "flags"), (_merged(node_ips), "inventory"))
+    return Ranges(pods, services, nodes, (pods_from, services_from, nodes_from))
+
+
+def with_observed(ranges: Ranges, endpoints: Iterable[Endpoint]) -> Ranges:
+    """The ranges, with those that nobody stated taken from observed addresses.
+
+    Pod addresses are widened to /16 (IPv4) and /64 (IPv6) where they are private; heuristic, and
+    only used to except the cluster from "anywhere outside".
+    """
+    seen = tuple(endpoints)
+    pods = ranges.pods or _merged(_site(e.ip) for e in seen if e.kind is Kind.POD and e.ip)
+    nodes = ranges.nodes or _merged(
+        f"{e.ip}/{_full(e.ip)}" for e in seen if e.kind is Kind.NODE and e.ip
+    )
+    sources = (
+        ranges.sources[0] or ("log" if pods else ""),
+        ranges.sources[1],
+        ranges.sources[2] or ("log" if nodes else ""),
+    )
+    return Ranges(pods, ranges.services, nodes, sources)
+
+
+def _first(*choices: tuple[tuple[str, ...], str]) -> tuple[tuple[str, ...], str]:
+    return next(((cidrs, source) for cidrs, source in choices if cidrs), ((), ""))
+
+
+def _pod_cidrs(inventory: Inventory) -> tuple[str, ...]:
+    return _merged(cidr for node in inventory.nodes for cidr in node.pod_cidrs)
+
+
+def _merged(cidrs: Iterable[str]) -> tuple[str, ...]:
+    """The fewest CIDRs that cover exactly the same addresses, sorted."""
+    from ipaddress import collapse_addresses
+
+    networks = {ip_network(cidr, strict=False) for cidr in cidrs}
+    four = sorted(collapse_addresses(n for n in networks if isinstance(n, IPv4Network)))
+    six = sorted(collapse_addresses(n for n in networks if isinstance(n, IPv6Network)))
+    return tuple(str(network) for network in (*four, *six))
+
+
+def _full(ip: str) -> int:
+    return 128 if ":" in ip else 32
+
+
+def _site(ip: str) -> str:
+    """The site-sized network of a private address; a public address alone."""
+    network = ip_network(ip)
+    private = any(
+        network.version == home.version and network.subnet_of(home)  # type: ignore[arg-type]
+        for home in map(ip_network, PRIVATE)
+    )
+    length = _SITE[network.version] if private else network.max_prefixlen
+    return str(network.supernet(new_prefix=length))
