@@ -18,7 +18,7 @@ PINS = [
     for line in (ROOT / "requirements.lock").read_text().splitlines()
     if not line.startswith("#")
 ]
-LOCKED = dict(pin.split("==") for pin in PINS)
+LOCKED = {name: found for name, _, found in (pin.partition("==") for pin in PINS)}
 
 
 def requirements() -> list[Requirement]:
