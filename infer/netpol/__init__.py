@@ -6,6 +6,15 @@ Standard library and ``infer.errors`` only; no I/O, no clock, no global state.
 from infer.netpol.cidrs import IpBlock, IpSet
 from infer.netpol.evaluate import Decision, Evaluator, Judgement, Profile, Verdict
 from infer.netpol.labels import EVERYTHING, LabelSelector, Operator, Requirement
+from infer.netpol.parse import (
+    Complaint,
+    Parsed,
+    merge_parsed,
+    parse_policies,
+    parse_policies_leniently,
+    parse_policy,
+    parse_policy_leniently,
+)
 from infer.netpol.policy import (
     ANY_PEER,
     OWN_NAMESPACE,
@@ -26,6 +35,7 @@ __all__ = [
     "EVERYTHING",
     "OWN_NAMESPACE",
     "AnyPeer",
+    "Complaint",
     "ContainerPort",
     "Decision",
     "Direction",
@@ -39,6 +49,7 @@ __all__ = [
     "Operator",
     "Outside",
     "OwnNamespace",
+    "Parsed",
     "Peer",
     "Pod",
     "PodPeer",
@@ -52,4 +63,9 @@ __all__ = [
     "Traffic",
     "TrafficEnd",
     "Verdict",
+    "merge_parsed",
+    "parse_policies",
+    "parse_policies_leniently",
+    "parse_policy",
+    "parse_policy_leniently",
 ]

@@ -103,3 +103,8 @@ class LabelSelector:
 
 EVERYTHING: Final = LabelSelector()
 """The selector that matches every object, ``{}`` in a manifest."""
+
+NOTHING: Final = LabelSelector(
+    (Requirement("nothing", Operator.EXISTS), Requirement("nothing", Operator.DOES_NOT_EXIST))
+)
+"""A selector that no object matches: what a selector that cannot be read selects."""

@@ -8,7 +8,7 @@ if and only if it is in ``isolates``.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from typing import Final, TypeAlias
 
@@ -69,6 +69,9 @@ Peer: TypeAlias = PodPeer | IpBlock
 class Rule(Ordered):
     """Peers times ports: every listed peer on every listed port; peers are sorted and unique.
 
+    ``end_port`` tells which of the ports only the ``endPort`` of a manifest spells, since some
+    plugins ignored it. It is no part of what the rule means, so equal rules may differ in it.
+
     Raises:
         ValueError: there are no peers or no ports (anyone is ``ANY_PEER``, every port
             ``PortSet.ALL``).
@@ -76,6 +79,7 @@ class Rule(Ordered):
 
     peers: tuple[Peer, ...] | AnyPeer
     ports: PortSet
+    end_port: PortSet = field(default=PortSet.NONE, compare=False)
 
     def __post_init__(self) -> None:
         """Sort the peers; refuse a rule that allows nothing."""

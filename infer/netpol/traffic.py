@@ -26,10 +26,12 @@ class ContainerPort:
 class Pod(Ordered):
     """A pod as the policies see it; labels, addresses and ports are sorted.
 
-    No ``ips`` means that its addresses are not known.
+    No ``ips`` means that its addresses are not known. ``ports`` is None where the pod's containers
+    are not known, and empty where they declare no port.
 
-    A pod with ``host_network`` shares its node's address: "NetworkPolicies ... for hostNetwork
-    pods have undefined behaviour", and plugins take such a pod for its node.
+    A pod with ``host_network`` shares its node's address: "NetworkPolicy behaviour for
+    hostNetwork pods is undefined", and plugins that cannot tell its traffic apart take it for node
+    traffic: no podSelector matches it, only ipBlock rules do.
 
     Raises:
         ValueError: one of the ``ips`` is not an address.
@@ -39,7 +41,7 @@ class Pod(Ordered):
     name: str
     labels: tuple[tuple[str, str], ...] = ()
     ips: tuple[str, ...] = ()
-    ports: tuple[ContainerPort, ...] = ()
+    ports: tuple[ContainerPort, ...] | None = None
     host_network: bool = False
 
     def __post_init__(self) -> None:
@@ -47,7 +49,12 @@ class Pod(Ordered):
         addresses = sorted({read_address(ip) for ip in self.ips}, key=lambda a: (a.version, int(a)))
         object.__setattr__(self, "labels", tuple(sorted(self.labels)))
         object.__setattr__(self, "ips", tuple(map(str, addresses)))
-        object.__setattr__(self, "ports", tuple(sorted(self.ports)))
+        if self.ports is not None:
+            object.__setattr__(self, "ports", tuple(sorted(self.ports)))
+
+    def __hash__(self) -> int:
+        """Namespace and name tell pods apart; a table of pods is asked a million times."""
+        return hash((self.namespace, self.name))
 
     @classmethod
     def of(
@@ -66,14 +73,20 @@ class Pod(Ordered):
         return not self.host_network and selector.matches(dict(self.labels))
 
     def numbers(self, named: NamedPort) -> tuple[int, ...]:
-        """The numbers that the pod's containers give a named port, sorted."""
+        """The numbers that the pod's containers are known to give a named port, sorted.
+
+        Source: Kubernetes resolves a policy's named port on each destination pod by itself, by the
+            name and protocol of ``spec.containers[].ports``.
+        """
         return tuple(
-            p.port for p in self.ports if p.name == named.name and p.protocol == named.protocol
+            declared.port
+            for declared in self.ports or ()
+            if (declared.protocol, declared.name) == (named.protocol, named.name)
         )
 
     def sort_key(self) -> tuple[object, ...]:
         """Pods sort before outside addresses (rank 0), by namespace and name."""
-        rest = (self.labels, self.ips, self.ports, self.host_network)
+        rest = (self.labels, self.ips, self.ports or (), self.host_network)
         return (0, self.namespace, self.name, *rest)
 
 
