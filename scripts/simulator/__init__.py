@@ -3,12 +3,13 @@
 It writes the shipped samples, the traffic of tests whose truth is known, and benchmark input.
 """
 
-from .faults import dropped, one_off, port_scan
-from .ground_truth import cluster_from_ground_truth, edges_from_ground_truth
-from .hubble import HubbleOptions, hubble_records, write_hubble
-from .inventory import inventory
-from .layout import build_cluster, rolled_out
-from .model import (
+from simulator.aws import FIELDS_V2, FIELDS_V5, write_aws
+from simulator.faults import dropped, one_off, port_scan
+from simulator.ground_truth import cluster_from_ground_truth, edges_from_ground_truth
+from simulator.hubble import HubbleOptions, hubble_records, write_hubble
+from simulator.inventory import inventory
+from simulator.layout import build_cluster, rolled_out
+from simulator.model import (
     ApiServer,
     Party,
     SimCluster,
@@ -22,12 +23,17 @@ from .model import (
     SimServicePort,
     SimVip,
     SimWorkload,
-    World,
     WorkloadRef,
+    World,
 )
-from .traffic import in_order, simulate
+from simulator.sample import sample_cluster, sample_day, sample_edges
+from simulator.table import TableRow, table_rows, write_table
+from simulator.traffic import in_order, simulate
+from simulator.truth import TrueConnection, true_connections, write_truth
 
 __all__ = [
+    "FIELDS_V2",
+    "FIELDS_V5",
     "ApiServer",
     "HubbleOptions",
     "Party",
@@ -42,8 +48,10 @@ __all__ = [
     "SimServicePort",
     "SimVip",
     "SimWorkload",
-    "World",
+    "TableRow",
+    "TrueConnection",
     "WorkloadRef",
+    "World",
     "build_cluster",
     "cluster_from_ground_truth",
     "dropped",
@@ -54,6 +62,14 @@ __all__ = [
     "one_off",
     "port_scan",
     "rolled_out",
+    "sample_cluster",
+    "sample_day",
+    "sample_edges",
     "simulate",
+    "table_rows",
+    "true_connections",
+    "write_aws",
     "write_hubble",
+    "write_table",
+    "write_truth",
 ]

@@ -1,4 +1,4 @@
-"""Traffic that must not become policy, or must be flagged: scans, denied and one-off connections."""
+"""Traffic that must not become policy, or must be flagged: scans, denials, one-offs."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from .model import SimCluster, SimConnection, SimEdge, WorkloadRef
-from .traffic import connect, in_order, peers_of
+from simulator.model import SimCluster, SimConnection, SimEdge, WorkloadRef
+from simulator.traffic import connect, in_order, peers_of
 
 SCANNED_PORTS = (
     21,

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from .layout import VERSION_LABELS, build_cluster, service_address
-from .model import (
+from simulator.layout import VERSION_LABELS, build_cluster, service_address
+from simulator.model import (
     SimCluster,
     SimEdge,
     SimPort,
     SimService,
     SimServicePort,
     SimWorkload,
-    World,
     WorkloadRef,
+    World,
 )
 
 WORLD_CLIENTS = World(

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from .files import compact_json, write_lines
-from .hubble_endpoints import Json, endpoint, ethernet, interface
-from .model import Party, SimCluster, SimConnection, SimPeer
+from simulator.files import compact_json, write_lines
+from simulator.hubble_endpoints import Json, endpoint, ethernet, interface
+from simulator.model import Party, SimCluster, SimConnection, SimPeer
 
 _POLICY_DENIED = 133
 _SUB_TYPES = {"TO_PROXY": 1, "TO_STACK": 3, "TO_OVERLAY": 4}
@@ -57,7 +57,7 @@ def write_hubble(
     cluster: SimCluster,
     connections: Iterable[SimConnection],
     path: Path,
-    options: HubbleOptions = HubbleOptions(),  # noqa: B008 - frozen, so sharing it is safe
+    options: HubbleOptions = HubbleOptions(),
     *,
     seed: int = 0,
 ) -> int:
@@ -71,7 +71,7 @@ def write_hubble(
 def hubble_records(
     cluster: SimCluster,
     connections: Iterable[SimConnection],
-    options: HubbleOptions = HubbleOptions(),  # noqa: B008 - frozen, so sharing it is safe
+    options: HubbleOptions = HubbleOptions(),
     *,
     seed: int = 0,
 ) -> list[Json]:

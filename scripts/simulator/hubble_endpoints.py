@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 
-from .model import Party, SimCluster, SimPeer, SimPod
+from simulator.model import Party, SimCluster, SimPeer, SimPod
 
 Json = dict[str, object]
 

@@ -7,14 +7,24 @@ import uuid
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
-from .model import SimCluster, SimPod, SimService, SimServicePort, SimWorkload
-from .traffic import resolve_port, selects
+from simulator.model import SimCluster, SimPod, SimService, SimServicePort, SimWorkload
+from simulator.traffic import resolve_port, selects
 
 Json = dict[str, object]
 
 _ORDER = (
-    "Pod Service EndpointSlice Namespace Node Deployment ReplicaSet StatefulSet DaemonSet Job CronJob"
-).split()
+    "Pod",
+    "Service",
+    "EndpointSlice",
+    "Namespace",
+    "Node",
+    "Deployment",
+    "ReplicaSet",
+    "StatefulSet",
+    "DaemonSet",
+    "Job",
+    "CronJob",
+)
 _API_VERSIONS = {
     **dict.fromkeys(("Pod", "Service", "Namespace", "Node"), "v1"),
     **dict.fromkeys(("Deployment", "ReplicaSet", "StatefulSet", "DaemonSet"), "apps/v1"),
@@ -42,8 +52,8 @@ def inventory(*clusters: SimCluster) -> Json:
 
 def _identity(item: Json) -> tuple[str, str, str]:
     metadata = item["metadata"]
-    assert isinstance(metadata, dict)
-    return str(item["kind"]), str(metadata.get("namespace", "")), str(metadata["name"])
+    named = metadata if isinstance(metadata, dict) else {}
+    return str(item["kind"]), str(named.get("namespace", "")), str(named["name"])
 
 
 def _items(cluster: SimCluster) -> Iterator[Json]:
@@ -64,16 +74,12 @@ def _object(
     name: str,
     created: datetime,
     body: Mapping[str, object],
-    *,
-    labels: Mapping[str, str] | None = None,
-    metadata: Mapping[str, object] | None = None,
+    **metadata: object,
 ) -> Json:
     head: Json = {"creationTimestamp": _time(created), "name": name}
     if namespace:
         head["namespace"] = namespace
-    if labels:
-        head["labels"] = dict(labels)
-    head |= metadata or {}
+    head |= metadata
     head["resourceVersion"] = str(1000 + _number(f"{kind}/{namespace}/{name}") % 90000)
     head["uid"] = _uid(kind, namespace, name)
     return {"apiVersion": _API_VERSIONS[kind], "kind": kind, "metadata": head, **body}
@@ -97,9 +103,7 @@ def _pod(cluster: SimCluster, pod: SimPod) -> Json:
         head["ownerReferences"] = [_owner(pod.owners[0].kind, pod.namespace, pod.owners[0].name)]
     spec = _pod_spec(pod.workload) | {"nodeName": pod.node}
     body = {"spec": spec, "status": _pod_status(cluster, pod)}
-    return _object(
-        "Pod", pod.namespace, pod.name, pod.start, body, labels=pod.labels, metadata=head
-    )
+    return _object("Pod", pod.namespace, pod.name, pod.start, body, labels=dict(pod.labels), **head)
 
 
 def _pod_spec(workload: SimWorkload) -> Json:
@@ -236,7 +240,7 @@ def _slice(
         cluster.created,
         body,
         labels=labels,
-        metadata=head,
+        **head,
     )
 
 
@@ -309,14 +313,14 @@ def _controller(cluster: SimCluster, workload: SimWorkload) -> Json:
     body = {"spec": spec, "status": {}}
     return _object(
         workload.kind, workload.namespace, workload.name, cluster.created, body,
-        labels=workload.labels,
+        labels=dict(workload.labels),
     )  # fmt: skip
 
 
 def _intermediate(pod: SimPod) -> Json:
     """The ReplicaSet or Job between a pod and its controller."""
     near, far = pod.owners[0], pod.owners[1]
-    metadata = {"ownerReferences": [_owner(far.kind, pod.namespace, far.name)]}
+    owners = [_owner(far.kind, pod.namespace, far.name)]
     hashed = {key: pod.labels[key] for key in pod.labels if key not in pod.workload.labels}
     selector = hashed if near.kind == "Job" else {**pod.workload.selector, **hashed}
     spec: Json = {
@@ -327,7 +331,13 @@ def _intermediate(pod: SimPod) -> Json:
         spec["replicas"] = pod.workload.replicas
     body = {"spec": spec, "status": {}}
     return _object(
-        near.kind, pod.namespace, near.name, pod.start, body, labels=pod.labels, metadata=metadata
+        near.kind,
+        pod.namespace,
+        near.name,
+        pod.start,
+        body,
+        labels=dict(pod.labels),
+        ownerReferences=owners,
     )
 
 

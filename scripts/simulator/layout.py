@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from .model import SimCluster, SimNode, SimOwner, SimPod, SimService, SimWorkload
+from simulator.model import SimCluster, SimNode, SimOwner, SimPod, SimService, SimWorkload
 
 # https://github.com/kubernetes/apimachinery/blob/master/pkg/util/rand/rand.go: "alphanums"
 HASH_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
@@ -151,10 +151,9 @@ def _pod(
     node: SimNode,
     owners: tuple[SimOwner, ...],
     start: datetime,
-    end: datetime | None = None,
 ) -> SimPod:
     labels = {**workload.labels, **added_labels}
-    return SimPod(workload.namespace, name, labels, "", node.name, owners, workload, start, end)
+    return SimPod(workload.namespace, name, labels, "", node.name, owners, workload, start)
 
 
 def _deployment_pods(
@@ -209,5 +208,6 @@ def _cron_pods(
         labels = {"batch.kubernetes.io/job-name": job, "batch.kubernetes.io/controller-uid": uid}
         owners = (SimOwner("Job", job), SimOwner("CronJob", workload.name))
         name = f"{job}-{random_hash(rng, 5)}"
-        pods.append(_pod(workload, name, labels, node, owners, begin, begin + _RUN_FOR))
+        pod = _pod(workload, name, labels, node, owners, begin)
+        pods.append(replace(pod, end=begin + _RUN_FOR))
     return pods

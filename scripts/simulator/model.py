@@ -17,6 +17,14 @@ class Party(StrEnum):
     APISERVER = "apiserver"
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class WorkloadRef:
+    """A workload as the end of an edge."""
+
+    namespace: str
+    name: str
+
+
 @dataclass(frozen=True, slots=True)
 class SimPort:
     """A container port; ``name`` is empty where the manifest gives none."""
@@ -125,7 +133,8 @@ class SimCluster:
     @property
     def namespaces(self) -> tuple[str, ...]:
         """All namespaces that hold a workload or a Service, sorted, ``default`` among them."""
-        found = {item.namespace for item in (*self.workloads, *self.services)}
+        found = {workload.namespace for workload in self.workloads}
+        found |= {service.namespace for service in self.services}
         return tuple(sorted(found | {"default"}))
 
     def pods_of(self, ref: WorkloadRef) -> tuple[SimPod, ...]:
@@ -135,14 +144,6 @@ class SimCluster:
     def node(self, name: str) -> SimNode:
         """The node of that name; ``KeyError`` when there is none."""
         return {node.name: node for node in self.nodes}[name]
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class WorkloadRef:
-    """A workload as the end of an edge."""
-
-    namespace: str
-    name: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from .ground_truth import DNS_SERVER
-from .model import (
+from simulator.ground_truth import DNS_SERVER
+from simulator.model import (
     ApiServer,
     Party,
     SimCluster,
@@ -21,8 +21,8 @@ from .model import (
     SimServicePort,
     SimVip,
     SimWorkload,
-    World,
     WorkloadRef,
+    World,
 )
 
 DAY_START = datetime(2026, 3, 2, 0, 0, tzinfo=UTC)
@@ -48,7 +48,7 @@ class _Window:
         return first + (last - first) * share
 
 
-def simulate(
+def simulate(  # noqa: PLR0913 - each is one knob of an experiment, named at every call
     cluster: SimCluster,
     edges: Iterable[SimEdge],
     *,
@@ -162,7 +162,7 @@ def _along(
         time = window.within((client, server), (number + rng.random()) / total)
         connection = connect(cluster, client, server, edge, time, rng)
         yield connection
-        if dns and client.party is Party.POD and edge.server != DNS_SERVER:
+        if dns and client.party is Party.POD and DNS_SERVER not in (edge.client, edge.server):
             yield from _lookups(cluster, connection, number, rng)
 
 
