@@ -79,8 +79,9 @@ class ServiceRecord:
     """A Service with its addresses and what stands behind it.
 
     ``selector`` is None where the Service has none (its backends are then the only truth).
-    ``outward`` says that clients outside the cluster reach it: LoadBalancer, NodePort,
-    externalIPs, or a backend of an Ingress.
+    ``outward`` says that clients outside the cluster reach it: LoadBalancer, NodePort or
+    externalIPs. ``routed`` says that an Ingress or a Gateway API route names it: its clients are
+    the controller's pods, or the outside where a load balancer sends straight to pods.
     """
 
     namespace: str
@@ -92,6 +93,7 @@ class ServiceRecord:
     ports: tuple[ServicePort, ...] = ()
     backends: tuple[Backend, ...] = ()
     outward: bool = False
+    routed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +247,15 @@ class Workload:
     stable: Labels | None
     owned: bool
     selector: LabelSelector | None = None  # the owner's own, from the inventory
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The pods that one policy selects: one workload, or several that labels cannot tell apart."""
+
+    id: WorkloadId
+    workloads: tuple[WorkloadId, ...]
+    selector: LabelSelector
 
 
 # ---- what was seen -----------------------------------------------------------------------------
