@@ -110,6 +110,15 @@ class IpSet:
         interval = ((int(low), int(high)),)
         return cls(v4=interval) if isinstance(low, IPv4Address) else cls(v6=interval)
 
+    @classmethod
+    def union(cls, sets: Iterable[IpSet]) -> IpSet:
+        """What is in any of the sets."""
+        parts = tuple(sets)
+        return cls(
+            tuple(interval for part in parts for interval in part.v4),
+            tuple(interval for part in parts for interval in part.v6),
+        )
+
     def __or__(self, other: IpSet) -> IpSet:
         """What is in either."""
         return IpSet(self.v4 + other.v4, self.v6 + other.v6)

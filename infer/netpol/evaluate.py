@@ -1,13 +1,21 @@
-"""Policies x traffic -> verdict with its grounds."""
+"""Policies x traffic -> verdict with its grounds; exact, and UNKNOWN where it cannot be.
+
+Source: https://kubernetes.io/docs/concepts/services-networking/network-policies/ and
+    https://kubernetes.io/docs/reference/kubernetes-api/policy-resources/network-policy-v1/
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
+from infer.netpol.gate import Gate, Match
 from infer.netpol.policy import Direction, NetworkPolicy, RuleRef
-from infer.netpol.traffic import ContainerPort, Outside, Pod, Traffic
+from infer.netpol.policy_index import PolicyIndex
+from infer.netpol.profile import Profile
+from infer.netpol.traffic import ContainerPort, Outside, Pod, Traffic, TrafficEnd
 
 __all__ = [
     "ContainerPort",
@@ -21,6 +29,11 @@ __all__ = [
     "Verdict",
 ]
 
+SELF_GROUND: Final = "a pod reaches itself"
+NODE_LOCAL_GROUND: Final = "node-local"
+NOT_A_POD_GROUND: Final = "not a pod"
+NOT_ISOLATED_GROUND: Final = "not isolated"
+
 
 class Decision(StrEnum):
     """What policies make of traffic."""
@@ -28,15 +41,6 @@ class Decision(StrEnum):
     ALLOWED = "allowed"
     DENIED = "denied"
     UNKNOWN = "unknown"
-
-
-class Profile(StrEnum):
-    """Whose reading of the API counts where implementations are known to differ."""
-
-    SPEC = "spec"
-    CILIUM = "cilium"
-    CALICO = "calico"
-    AWS = "aws"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +67,19 @@ class Judgement:
     ingress: Verdict
 
 
+_NOT_A_POD: Final = Verdict(Decision.ALLOWED, ground=NOT_A_POD_GROUND)
+_NOT_ISOLATED: Final = Verdict(Decision.ALLOWED, ground=NOT_ISOLATED_GROUND)
+
+
 class Evaluator:
-    """Judges traffic under a fixed list of policies; immutable after construction."""
+    """Judges traffic under a fixed list of policies; immutable after construction.
+
+    Args:
+        policies: in any order.
+        namespaces: the labels of each namespace, by its name; one that is not there has only the
+            label that Kubernetes gives it, and its other labels count as unknown.
+        profile: whose reading of the API counts.
+    """
 
     def __init__(
         self,
@@ -72,15 +87,78 @@ class Evaluator:
         namespaces: Mapping[str, Mapping[str, str]],
         profile: Profile = Profile.SPEC,
     ) -> None:
-        """Index the policies."""
-        self.policies = tuple(policies)
-        self.namespaces = namespaces
-        self.profile = profile
+        """Index the policies by their subjects and peers."""
+        self._profile = profile
+        self._index = PolicyIndex(policies, namespaces, profile)
 
     def verdict(self, traffic: Traffic, direction: Direction) -> Verdict:
-        """The verdict on ``traffic`` at one end."""
-        raise NotImplementedError
+        """The verdict on ``traffic`` at one end, with its grounds; exact.
+
+        UNKNOWN means that the verdict rests on something that is not known, or that plugins of the
+        profile are known to treat differently; ``ground`` names it.
+        """
+        near, far = traffic.ends(direction)
+        if isinstance(near, Outside) or near.host_network:
+            return _NOT_A_POD
+        gate = self._index.gate(near, direction)
+        if gate is None:
+            # "By default, a pod is non-isolated for egress; all outbound connections are allowed."
+            # "By default, a pod is non-isolated for ingress; all inbound connections are allowed."
+            return _NOT_ISOLATED
+        if _is_itself(near, far):
+            # "a pod cannot block access to itself"
+            return _allowed(gate, SELF_GROUND)
+        return self._gate_verdict(traffic, self._index.match(far, near), direction, gate)
 
     def judge(self, traffic: Traffic) -> Judgement:
-        """The verdict on ``traffic`` at both ends."""
-        raise NotImplementedError
+        """The verdict on ``traffic`` at both ends, and on the connection; exact.
+
+        "For a connection from a source pod to a destination pod to be allowed, both the egress
+        policy on the source pod and the ingress policy on the destination pod need to allow the
+        connection. If either side does not allow the connection, it will not happen." Replies are
+        no traffic of their own: "any reply traffic for those allowed connections will also be
+        implicitly allowed".
+        """
+        egress = self.verdict(traffic, Direction.EGRESS)
+        ingress = self.verdict(traffic, Direction.INGRESS)
+        return Judgement(_both(egress.decision, ingress.decision), egress, ingress)
+
+    def _gate_verdict(
+        self, traffic: Traffic, far: Match, direction: Direction, gate: Gate
+    ) -> Verdict:
+        # "each rule allows traffic which matches both the from and ports sections"
+        refs, grounds = gate.admitting(far, traffic.protocol, traffic.port, traffic.dst)
+        if refs:
+            return Verdict(Decision.ALLOWED, refs, gate.isolated_by)
+        if traffic.same_node and _is_node(traffic.ends(direction)[1]):
+            return self._node_verdict(direction, gate)
+        decision = Decision.UNKNOWN if grounds else Decision.DENIED
+        return Verdict(decision, (), gate.isolated_by, "; ".join(grounds))
+
+    def _node_verdict(self, direction: Direction, gate: Gate) -> Verdict:
+        # "traffic to and from the node where a Pod is running is always allowed, regardless of the
+        # IP address of the Pod or the node". Kubelet probes need it inwards everywhere.
+        if direction is Direction.INGRESS or self._profile.own_node_is_reachable:
+            return _allowed(gate, NODE_LOCAL_GROUND)
+        ground = f"{self._profile}: egress to the pod's own node"
+        return Verdict(Decision.UNKNOWN, (), gate.isolated_by, ground)
+
+
+def _allowed(gate: Gate, ground: str) -> Verdict:
+    return Verdict(Decision.ALLOWED, (), gate.isolated_by, ground)
+
+
+def _is_itself(near: Pod, far: TrafficEnd) -> bool:
+    return isinstance(far, Pod) and (near.name, near.namespace) == (far.name, far.namespace)
+
+
+def _is_node(end: TrafficEnd) -> bool:
+    return isinstance(end, Outside) or end.host_network
+
+
+def _both(one: Decision, other: Decision) -> Decision:
+    """Denied at either end denies; else unknown at either end leaves it unknown."""
+    for decision in (Decision.DENIED, Decision.UNKNOWN):
+        if decision in (one, other):
+            return decision
+    return Decision.ALLOWED

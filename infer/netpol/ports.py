@@ -111,6 +111,17 @@ class PortSet:
         """All ports of one protocol."""
         return cls.of(protocol, LOWEST_PORT, HIGHEST_PORT)
 
+    @classmethod
+    def union(cls, sets: Iterable[PortSet]) -> PortSet:
+        """What is in any of the sets."""
+        parts = tuple(sets)
+        if len(parts) == 1:
+            return parts[0]
+        return cls(
+            tuple(r for part in parts for r in part.ranges),
+            tuple(n for part in parts for n in part.names),
+        )
+
     def __or__(self, other: PortSet) -> PortSet:
         """What is in either."""
         return PortSet(self.ranges + other.ranges, self.names + other.names)
@@ -148,7 +159,10 @@ class PortSet:
 
     def contains(self, protocol: Protocol, port: int) -> bool:
         """True if the numbered port is in the set; named ports do not count."""
-        return any(r.protocol == protocol and r.low <= port <= r.high for r in self.ranges)
+        for ports in self.ranges:  # a plain loop: the evaluator asks this a million times
+            if ports.low <= port <= ports.high and ports.protocol is protocol:
+                return True
+        return False
 
     def resolve(self, numbers: Callable[[NamedPort], Iterable[int]]) -> PortSet:
         """The set with each name replaced by the port numbers that a destination gives it."""

@@ -1,0 +1,171 @@
+"""A list of policies, indexed so that a pod's gate and an endpoint's peers are found at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final, TypeAlias, TypeVar
+
+from infer.netpol.blocks import BlockIndex
+from infer.netpol.cidrs import IpBlock, IpSet
+from infer.netpol.gate import NOBODY, Gate, GateRule, Match, join_gates
+from infer.netpol.labels import LabelSelector
+from infer.netpol.policy import AnyPeer, Direction, NetworkPolicy, PodPeer, Rule, RuleRef
+from infer.netpol.ports import PortSet
+from infer.netpol.profile import Profile
+from infer.netpol.selectors import Namespaces, Scope, SelectorIndex
+from infer.netpol.traffic import Outside, Pod, TrafficEnd
+
+CILIUM_NODE_GROUND: Final = "cilium: ipBlock against a node"
+
+_PodKey: TypeAlias = tuple[Scope, LabelSelector]
+_Versions: TypeAlias = frozenset[int]
+_Key = TypeVar("_Key", _PodKey, IpBlock)
+_ANY_VERSION: Final[_Versions] = frozenset()
+
+
+class PolicyIndex:
+    """Policies under one profile; answers are kept, nothing else changes after construction."""
+
+    def __init__(
+        self,
+        policies: Iterable[NetworkPolicy],
+        namespaces: Mapping[str, Mapping[str, str]],
+        profile: Profile,
+    ) -> None:
+        """Number the distinct peers and index them and the subjects."""
+        self.policies = tuple(sorted(policies))
+        self._profile = profile
+        self._pod_numbers: dict[_PodKey, int] = {}
+        self._block_numbers: dict[IpBlock, int] = {}
+        self._policy_gates = {
+            direction: {
+                number: self._policy_gate(policy, direction)
+                for number, policy in enumerate(self.policies)
+                if direction in policy.isolates
+            }
+            for direction in Direction
+        }
+        known = Namespaces(namespaces)
+        self._subjects = SelectorIndex(((p.namespace, p.subject) for p in self.policies), known)
+        self._pods = SelectorIndex(self._pod_numbers, known)
+        self._blocks = BlockIndex(self._block_numbers)
+        self._all_blocks = frozenset(self._block_numbers.values())
+        self._gates: dict[Direction, dict[Pod, Gate | None]] = {d: {} for d in Direction}
+        self._joined: dict[tuple[Direction, frozenset[int]], Gate] = {}
+        self._matches: dict[tuple[TrafficEnd, _Versions], Match] = {}
+
+    def gate(self, pod: Pod, direction: Direction) -> Gate | None:
+        """The gate of a pod; None where no policy isolates it in this direction."""
+        known = self._gates[direction]
+        if pod not in known:
+            known[pod] = self._find_gate(pod, direction)
+        return known[pod]
+
+    def match(self, far: TrafficEnd, near: Pod) -> Match:
+        """Which peers the other end is in the eyes of a pod's gate."""
+        key = (far, _shared_versions(far, near))
+        if key not in self._matches:
+            self._matches[key] = self._find_match(*key)
+        return self._matches[key]
+
+    def _policy_gate(self, policy: NetworkPolicy, direction: Direction) -> Gate:
+        rules = (
+            self._gate_rule(ref, rule, policy.namespace) for ref, rule in policy.refs(direction)
+        )
+        return Gate((policy.full_name,), tuple(rules))
+
+    def _gate_rule(self, ref: RuleRef, rule: Rule, namespace: str) -> GateRule:
+        anyone = isinstance(rule.peers, AnyPeer)
+        peers = () if isinstance(rule.peers, AnyPeer) else rule.peers
+        blocks = [peer for peer in peers if isinstance(peer, IpBlock)]
+        pods = [_pod_key(peer, namespace) for peer in peers if isinstance(peer, PodPeer)]
+        doubtful = PortSet.NONE if self._profile.end_port_counts else rule.end_port
+        return GateRule(
+            ref,
+            anyone,
+            pods=frozenset(_number(self._pod_numbers, key) for key in pods),
+            blocks=frozenset(_number(self._block_numbers, block) for block in blocks),
+            addresses=IpSet.union(block.addresses for block in blocks),
+            ports=rule.ports - doubtful,
+            doubtful=doubtful,
+        )
+
+    def _find_gate(self, pod: Pod, direction: Direction) -> Gate | None:
+        # Plugins that cannot tell host-network pods from their node do not police them.
+        if pod.host_network:
+            return None
+        selecting, _ = self._subjects.matching(pod.namespace, dict(pod.labels))
+        gates = self._policy_gates[direction]
+        isolating = frozenset(number for number in selecting if number in gates)
+        if not isolating:
+            return None
+        key = (direction, isolating)
+        if key not in self._joined:
+            self._joined[key] = join_gates(gates[number] for number in sorted(isolating))
+        return self._joined[key]
+
+    def _find_match(self, far: TrafficEnd, versions: _Versions) -> Match:
+        if isinstance(far, Outside):
+            blocks = self._blocks.matching(far.ip)
+            return self._node_match(blocks) if far.node else Match(blocks=blocks)
+        if far.host_network:
+            return self._host_match(far, versions)
+        return self._pod_match(far, versions)
+
+    def _node_match(self, blocks: frozenset[int]) -> Match:
+        if self._profile.block_matches_nodes:
+            return Match(blocks=blocks)
+        return Match(maybe_blocks=blocks, blocks_ground=CILIUM_NODE_GROUND)
+
+    def _host_match(self, far: Pod, versions: _Versions) -> Match:
+        """A host-network pod is its node: no podSelector matches it, only its address counts."""
+        found = self._address_match(far, versions)
+        if self._profile.block_matches_nodes:
+            return found
+        return self._node_match(found.blocks | found.maybe_blocks)
+
+    def _pod_match(self, far: Pod, versions: _Versions) -> Match:
+        pods, maybe_pods = self._pods.matching(far.namespace, dict(far.labels))
+        # In the API's text an ipBlock is about addresses, and a pod's address is one.
+        found = self._address_match(far, versions) if self._profile.block_matches_pods else Match()
+        return Match(
+            pods,
+            found.blocks,
+            maybe_pods,
+            found.maybe_blocks,
+            pods_ground=f"the labels of namespace {far.namespace} are not known",
+            blocks_ground=found.blocks_ground,
+            anywhere=found.anywhere,
+        )
+
+    def _address_match(self, far: Pod, versions: _Versions) -> Match:
+        """The blocks that match by all addresses the traffic can have, and by some of them."""
+        ips = [ip for ip in far.ips if _version(ip) in versions] or far.ips
+        if not ips:
+            ground = f"the address of {far.full_name} is not known"
+            return Match(maybe_blocks=self._all_blocks, blocks_ground=ground, anywhere=True)
+        found = [self._blocks.matching(ip) for ip in ips]
+        sure = frozenset.intersection(*found)
+        ground = f"which address of {far.full_name} is used is not known"
+        return Match(blocks=sure, maybe_blocks=NOBODY.union(*found) - sure, blocks_ground=ground)
+
+
+def _pod_key(peer: PodPeer, namespace: str) -> _PodKey:
+    if isinstance(peer.namespaces, LabelSelector):
+        return peer.namespaces, peer.pods
+    return namespace, peer.pods
+
+
+def _number(numbers: dict[_Key, int], key: _Key) -> int:
+    return numbers.setdefault(key, len(numbers))
+
+
+def _shared_versions(far: TrafficEnd, near: Pod) -> _Versions:
+    """The IP versions that both ends have, where that tells the other end's addresses apart."""
+    if isinstance(far, Outside) or len(far.ips) <= 1:
+        return _ANY_VERSION
+    return frozenset(map(_version, far.ips)) & frozenset(map(_version, near.ips))
+
+
+def _version(ip: str) -> int:
+    return 6 if ":" in ip else 4
