@@ -10,6 +10,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import infer
+from lock import Package, missing, wanted
 from shape.source import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -19,14 +20,6 @@ PINS = [
     if not line.startswith("#")
 ]
 LOCKED = {name: found for name, _, found in (pin.partition("==") for pin in PINS)}
-
-
-def requirements() -> list[Requirement]:
-    """What pyproject.toml asks for: to build, to run, and for each extra."""
-    project = PROJECT["project"]
-    extras = project["optional-dependencies"].values()
-    lists = (PROJECT["build-system"]["requires"], project["dependencies"], *extras)
-    return [Requirement(text) for entries in lists for text in entries]
 
 
 def test_lock_holds_exact_versions_only() -> None:
@@ -42,7 +35,7 @@ def test_lock_satisfies_every_requirement() -> None:
     """Whatever pyproject.toml asks for is locked, at a version that it allows."""
     unmet = [
         str(requirement)
-        for requirement in requirements()
+        for requirement in map(Requirement, wanted(PROJECT))
         if not requirement.specifier.contains(
             LOCKED.get(canonicalize_name(requirement.name), ""), prereleases=True
         )
@@ -56,3 +49,18 @@ def test_version_has_one_source() -> None:
     assert PROJECT["project"]["dynamic"] == ["version"]
     assert re.fullmatch(r"\d+\.\d+\.\d+", infer.__version__)
     assert version("netinfer") == infer.__version__
+
+
+def test_lock_notices_what_another_python_needs() -> None:
+    """A requirement that holds from a later Python on is missed there, and only there."""
+    asks = (
+        "later-only; python_version >= '3.13'",
+        "arm-only; platform_machine == 'aarch64'",
+        "extra-only; extra == 'fancy'",
+        "found-one",
+    )
+    found = [Package("asking", "1", asks), Package("found-one", "1", ())]
+
+    assert missing(found, "3.11", "x86_64") == []
+    assert [Requirement(gap).name for gap in missing(found, "3.13", "x86_64")] == ["later-only"]
+    assert [Requirement(gap).name for gap in missing(found, "3.11", "aarch64")] == ["arm-only"]
