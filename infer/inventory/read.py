@@ -1,0 +1,57 @@
+"""The one way in: files to an ``Inventory``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from infer.inventory.nodes import node_records, service_ranges
+from infer.inventory.owners import Owners
+from infer.inventory.pods import pod_records
+from infer.inventory.services import apiserver_addresses, called_services, service_records
+from infer.inventory.snapshot import ApiObject, newest, read_snapshots
+from infer.inventory.workloads import workload_records
+from infer.model import Inventory, Labels, as_labels
+
+_NAMESPACE_NAME: Final = "kubernetes.io/metadata.name"
+
+
+def read_inventory(paths: Iterable[Path]) -> Inventory:
+    """What one or more dumps of a cluster say, with the newest deciding; all of it sorted.
+
+    A file is a snapshot: kubectl's JSON or YAML (a ``List``, a ``PodList`` and its like, single
+    objects, several documents), gzip or not. Its age is the latest time that it tells of
+    anything; among files of one age a later one in ``paths`` counts as newer. Exact, but for
+    owners whose ReplicaSets or Jobs are in no dump (see ``Owners.of``).
+
+    Raises:
+        InventoryError: a file cannot be read, is malformed, or holds no object of a known kind.
+    """
+    snapshots = read_snapshots(paths)
+    kinds = newest(snapshots)
+    pods, warnings = pod_records(snapshots, Owners(kinds))
+    return Inventory(
+        namespaces=_namespaces(kinds),
+        pods=pods,
+        services=service_records(kinds),
+        nodes=node_records(kinds),
+        workloads=workload_records(kinds),
+        apiserver=apiserver_addresses(kinds),
+        api_called=called_services(kinds),
+        service_cidrs=service_ranges(kinds),
+        warnings=warnings,
+    )
+
+
+def _namespaces(kinds: Mapping[str, Sequence[ApiObject]]) -> Mapping[str, Labels]:
+    """Labels by namespace; the API server sets the one that carries the name."""
+    return MappingProxyType(
+        {
+            each.name: as_labels(
+                dict(each.body.dig("metadata", "labels").labels()) | {_NAMESPACE_NAME: each.name}
+            )
+            for each in kinds["Namespace"]
+        }
+    )
