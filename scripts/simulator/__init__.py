@@ -4,6 +4,7 @@ It writes the shipped samples, the traffic of tests whose truth is known, and be
 """
 
 from simulator.aws import FIELDS_V2, FIELDS_V5, write_aws
+from simulator.bulk import bulk_hubble, bulk_parquet
 from simulator.faults import dropped, one_off, port_scan
 from simulator.ground_truth import cluster_from_ground_truth, edges_from_ground_truth
 from simulator.hubble import HubbleOptions, hubble_records, write_hubble
@@ -53,6 +54,8 @@ __all__ = [
     "WorkloadRef",
     "World",
     "build_cluster",
+    "bulk_hubble",
+    "bulk_parquet",
     "cluster_from_ground_truth",
     "dropped",
     "edges_from_ground_truth",

@@ -100,15 +100,15 @@ def _lines(rendered: Sequence[_Rendered], batch: Batch, rng: np.random.Generator
         ends = (rendered[client], rendered[server])
         node = ends[at_server].end.node
         source, destination = ends[::-1] if is_reply else ends
+        name = f"{number >> 28:08x}-5b2c-4f0e-9d1a-{number & 0xFFFFFFF:012x}"
+        sender = source.local if source.end.node == node else source.remote
+        receiver = destination.local if destination.end.node == node else destination.remote
         yield (
-            f'{{"flow":{{"time":"{time}Z","uuid":"{number >> 28:08x}-5b2c-4f0e-9d1a-{number & 0xFFFFFFF:012x}"'
+            f'{{"flow":{{"time":"{time}Z","uuid":"{name}"'
             f',"emitter":{{"name":"Hubble","version":"1.19.4+g2c6f61f3"}},{verdict}'
             f',"ethernet":{{"source":"{source.mac}","destination":"{destination.mac}"}}'
             f',"IP":{{"source":"{source.end.ip}","destination":"{destination.end.ip}"'
-            f',"ipVersion":"IPv4"}},"l4":{l4}'
-            f',"source":{source.local if source.end.node == node else source.remote}'
-            f',"destination":'
-            f"{destination.local if destination.end.node == node else destination.remote}"
+            f',"ipVersion":"IPv4"}},"l4":{l4},"source":{sender},"destination":{receiver}'
             f',"Type":"L3_L4","node_name":"{node}","node_labels":{_NODE_LABELS},{tail}}}'
             f',"node_name":"{node}","time":"{time}Z"}}\n'
         )

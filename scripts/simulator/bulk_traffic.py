@@ -19,7 +19,7 @@ NAMESPACES, WORKLOADS, PODS, NODES, PLACES, EDGES = 50, 400, 3000, 60, 40, 3000
 BATCH = 100_000
 _REPLIES, _DROPPED, _UDP = 0.15, 0.02, 0.1
 _ZIPF = 1.1
-_PORTS = (80, 443, 3306, 5432, 6379, 8080, 8443, 9000, 9090, 9092, 50051)
+PORTS = (80, 443, 3306, 5432, 6379, 8080, 8443, 9000, 9090, 9092, 50051)
 _START = np.datetime64("2026-03-02T00:00:00", "ns")
 _GAP = np.timedelta64(4_300_000, "ns")
 
@@ -89,7 +89,7 @@ def bulk_cluster(rng: np.random.Generator) -> BulkCluster:
         size=size,
         client=rng.integers(WORKLOADS, size=EDGES),
         server=rng.integers(WORKLOADS + PLACES, size=EDGES),
-        port=rng.choice(np.array(_PORTS), size=EDGES),
+        port=rng.choice(np.array(PORTS), size=EDGES),
         is_udp=rng.random(EDGES) < _UDP,
         weight=weight / weight.sum(),
     )
