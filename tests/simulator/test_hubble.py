@@ -133,6 +133,31 @@ def test_one_node_reports_traffic_inside_it(cluster: SimCluster, day: list[SimCo
     assert {flow.get("is_reply") for flow in flows} == {True, False}
 
 
+def test_direction_is_that_of_the_connection_within_a_node(
+    cluster: SimCluster, day: list[SimConnection]
+) -> None:
+    """Delivered to the server means INGRESS, back to the client EGRESS; probes stay INGRESS."""
+    between_pods = pick(day, dropped_at=None, same_node=True)
+    probe = next(c for c in day if c.client.pod is None and c.client.node)
+    assert traced(flows_of(cluster, between_pods)) == {
+        ("TO_ENDPOINT", False, "INGRESS"),
+        ("TO_ENDPOINT", True, "EGRESS"),
+    }
+    assert traced(flows_of(cluster, probe)) == {
+        ("TO_ENDPOINT", False, "INGRESS"),
+        ("TO_STACK", True, "INGRESS"),
+    }
+
+
+def traced(flows: list[Json]) -> set[tuple[object, object, object]]:
+    """Observation point, is_reply and direction of the trace records."""
+    return {
+        (flow["trace_observation_point"], flow["is_reply"], flow["traffic_direction"])
+        for flow in flows
+        if "trace_observation_point" in flow
+    }
+
+
 def test_what_the_client_node_denies_nobody_else_sees(
     cluster: SimCluster, day: list[SimConnection]
 ) -> None:

@@ -48,6 +48,15 @@ def test_connections_fall_into_the_window_and_the_pods_lives(cluster: SimCluster
             assert pod is None or pod.start <= c.time <= (pod.end or c.time)
 
 
+def test_pods_outside_the_window_are_silent(cluster: SimCluster) -> None:
+    """Of three runs of a CronJob, those that begin after the simulated hours say nothing."""
+    report = WorkloadRef("batch", "report")
+    edge = SimEdge(report, WorkloadRef("shop", "orders-db"), 5432)
+    made = simulate(cluster, [edge], hours=12, probes=False)
+    runs = {c.client.pod.name for c in made if c.client.pod}
+    assert runs == {pod.name for pod in cluster.pods_of(report)[:2]}
+
+
 def test_a_workload_without_living_pods_is_an_error(cluster: SimCluster) -> None:
     """Traffic of nobody is refused rather than left out."""
     with pytest.raises(ValueError, match="nobody"):
