@@ -6,10 +6,15 @@ It writes the shipped samples, the traffic of tests whose truth is known, and be
 from simulator.aws import FIELDS_V2, FIELDS_V5, write_aws
 from simulator.bulk import bulk_hubble, bulk_parquet
 from simulator.faults import dropped, one_off, port_scan
-from simulator.ground_truth import cluster_from_ground_truth, edges_from_ground_truth
+from simulator.ground_truth import (
+    cluster_from_ground_truth,
+    dns_service,
+    dns_workload,
+    edges_from_ground_truth,
+)
 from simulator.hubble import HubbleOptions, hubble_records, write_hubble
 from simulator.inventory import inventory
-from simulator.layout import build_cluster, rolled_out
+from simulator.layout import build_cluster, rolled_out, service_address
 from simulator.model import (
     ApiServer,
     Party,
@@ -57,6 +62,8 @@ __all__ = [
     "bulk_hubble",
     "bulk_parquet",
     "cluster_from_ground_truth",
+    "dns_service",
+    "dns_workload",
     "dropped",
     "edges_from_ground_truth",
     "hubble_records",
@@ -68,6 +75,7 @@ __all__ = [
     "sample_cluster",
     "sample_day",
     "sample_edges",
+    "service_address",
     "simulate",
     "table_rows",
     "true_connections",

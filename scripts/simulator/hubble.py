@@ -280,7 +280,7 @@ def _socket_flows(cluster: SimCluster, connection: SimConnection) -> Iterator[Js
             "time": rfc3339(connection.time + timedelta(microseconds=number)),
             "emitter": _EMITTER,
             "verdict": "TRACED" if number == 1 else "TRANSLATED",
-            "IP": {"source": connection.client.ip, "destination": ip, "ipVersion": "IPv4"},
+            "IP": _ip(connection.client.ip, ip),
             "l4": {connection.protocol: {"destination_port": port}},
             "source": source,
             "destination": destination,
@@ -318,7 +318,7 @@ def _header(
         "emitter": _EMITTER,
         "verdict": "FORWARDED",
         "ethernet": {"source": ethernet(source), "destination": ethernet(destination)},
-        "IP": {"source": addresses[0], "destination": addresses[1], "ipVersion": "IPv4"},
+        "IP": _ip(*addresses),
         "l4": {connection.protocol: l4},
         "source": endpoint(cluster, source, node),
         "destination": endpoint(cluster, destination, node),
@@ -329,6 +329,11 @@ def _header(
         key = "source_names" if packet.is_reply else "destination_names"
         flow[key] = list(connection.server.names)
     return flow
+
+
+def _ip(source: str, destination: str) -> Json:
+    version = "IPv6" if ":" in destination else "IPv4"
+    return {"source": source, "destination": destination, "ipVersion": version}
 
 
 def _address(cluster: SimCluster, connection: SimConnection, peer: SimPeer) -> str:

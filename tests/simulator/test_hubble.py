@@ -11,7 +11,12 @@ from simulator import (
     HubbleOptions,
     SimCluster,
     SimConnection,
+    SimEdge,
+    SimWorkload,
+    World,
+    build_cluster,
     hubble_records,
+    simulate,
     write_hubble,
 )
 from simulator.hubble_endpoints import Json
@@ -221,3 +226,13 @@ def test_an_exporter_file_of_one_node_is_its_share(
     parts = [hubble_records(cluster, day, HubbleOptions(node=n.name)) for n in cluster.nodes]
     assert all(parts)
     assert sum(map(len, parts)) == len(hubble_records(cluster, day))
+
+
+def test_an_ipv6_peer_is_logged_as_such() -> None:
+    """The address family stands beside the addresses."""
+    web = SimWorkload("default", "web", "Deployment", {"app": "web"}, 1, (), {"app": "web"})
+    cluster = build_cluster("test", [web], [])
+    edge = SimEdge(web.ref, World(("2001:db8::7",)), 443)
+    made = simulate(cluster, [edge], connections_per_edge=1, dns=False)
+    versions = {mapping(f["IP"])["ipVersion"] for c in made for f in flows_of(cluster, c)}
+    assert versions == {"IPv6"}
