@@ -233,6 +233,6 @@ def test_an_ipv6_peer_is_logged_as_such() -> None:
     web = SimWorkload("default", "web", "Deployment", {"app": "web"}, 1, (), {"app": "web"})
     cluster = build_cluster("test", [web], [])
     edge = SimEdge(web.ref, World(("2001:db8::7",)), 443)
-    made = simulate(cluster, [edge], connections_per_edge=1, dns=False)
+    made = simulate(cluster, [edge], connections_per_edge=1, dns=False, probes=False)
     versions = {mapping(f["IP"])["ipVersion"] for c in made for f in flows_of(cluster, c)}
     assert versions == {"IPv6"}
