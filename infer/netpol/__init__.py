@@ -4,6 +4,13 @@ Standard library and ``infer.errors`` only; no I/O, no clock, no global state.
 """
 
 from infer.netpol.cidrs import IpBlock, IpSet
+from infer.netpol.compare import (
+    Change,
+    Comparison,
+    Reachability,
+    compare_policies,
+    compare_reachability,
+)
 from infer.netpol.evaluate import Decision, Evaluator, Judgement, Profile, Verdict
 from infer.netpol.labels import EVERYTHING, LabelSelector, Operator, Requirement
 from infer.netpol.parse import (
@@ -35,6 +42,8 @@ __all__ = [
     "EVERYTHING",
     "OWN_NAMESPACE",
     "AnyPeer",
+    "Change",
+    "Comparison",
     "Complaint",
     "ContainerPort",
     "Decision",
@@ -57,12 +66,15 @@ __all__ = [
     "PortSet",
     "Profile",
     "Protocol",
+    "Reachability",
     "Requirement",
     "Rule",
     "RuleRef",
     "Traffic",
     "TrafficEnd",
     "Verdict",
+    "compare_policies",
+    "compare_reachability",
     "merge_parsed",
     "parse_policies",
     "parse_policies_leniently",

@@ -21,16 +21,20 @@ NOBODY: Final[frozenset[int]] = frozenset()
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """Which numbered peers an endpoint is; ``maybe_*`` are those that it may be, and why."""
+    """Which numbered peers an endpoint is, and which it may be.
+
+    ``pods`` and ``maybe_pods`` number the pod peers, ``addresses`` the ipBlocks around each address
+    that the traffic can have. ``blocks_count`` is False where plugins differ on whether a block
+    matches this endpoint at all, and ``anywhere`` True where its address is not known.
+    """
 
     pods: frozenset[int] = NOBODY
-    blocks: frozenset[int] = NOBODY
     maybe_pods: frozenset[int] = NOBODY
-    maybe_blocks: frozenset[int] = NOBODY
+    addresses: tuple[frozenset[int], ...] = ()
+    blocks_count: bool = True
+    anywhere: bool = False
     pods_ground: str = ""
     blocks_ground: str = ""
-    anywhere: bool = False
-    """True if its address is not known, so that blocks that cover everything cover it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +54,28 @@ class GateRule:
         # "Items in this list are combined using a logical OR operation."
         if self.anyone or not self.pods.isdisjoint(far.pods):
             return ""
-        if not self.blocks.isdisjoint(far.blocks) or (far.anywhere and self._covers_everything):
-            return ""
+        may_be_block = False
+        if self.blocks:
+            ground = self._block_ground(far)
+            if ground == "":
+                return ""
+            may_be_block = ground is not None
         if not self.pods.isdisjoint(far.maybe_pods):
             return far.pods_ground
-        return None if self.blocks.isdisjoint(far.maybe_blocks) else far.blocks_ground
+        return far.blocks_ground if may_be_block else None
+
+    def _block_ground(self, far: Match) -> str | None:
+        """As ``peer_ground``, by address alone."""
+        if far.anywhere:
+            if not self.addresses:
+                return None
+            sure = far.blocks_count and self.addresses == IpSet.ALL
+            return "" if sure else far.blocks_ground
+        hits = sum(not self.blocks.isdisjoint(address) for address in far.addresses)
+        if not hits:
+            return None
+        sure = far.blocks_count and hits == len(far.addresses)
+        return "" if sure else far.blocks_ground
 
     def port_ground(self, protocol: Protocol, port: int, dst: TrafficEnd) -> str | None:
         """Empty if the rule is for the port, a ground if it may be, None if it is not."""
@@ -66,10 +87,6 @@ class GateRule:
         if named and not knows_ports(dst):
             return unknown_ports_ground(dst)
         return END_PORT_GROUND if self.doubtful.contains(protocol, port) else None
-
-    @property
-    def _covers_everything(self) -> bool:
-        return self.addresses == IpSet.ALL
 
     def sure_ports(self, dst: TrafficEnd) -> PortSet:
         """The ports that the rule surely allows towards a destination."""

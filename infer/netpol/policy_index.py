@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Final, TypeAlias, TypeVar
 
 from infer.netpol.blocks import BlockIndex
 from infer.netpol.cidrs import IpBlock, IpSet
-from infer.netpol.gate import NOBODY, Gate, GateRule, Match, join_gates
+from infer.netpol.gate import Gate, GateRule, Match, join_gates
 from infer.netpol.labels import LabelSelector
 from infer.netpol.policy import AnyPeer, Direction, NetworkPolicy, PodPeer, Rule, RuleRef
 from infer.netpol.ports import PortSet
@@ -45,11 +46,12 @@ class PolicyIndex:
             }
             for direction in Direction
         }
+        rules = (rule for policy in self.policies for d in Direction for rule in policy.rules(d))
+        self.uses_port_names = any(rule.ports.names for rule in rules)
         known = Namespaces(namespaces)
         self._subjects = SelectorIndex(((p.namespace, p.subject) for p in self.policies), known)
         self._pods = SelectorIndex(self._pod_numbers, known)
         self._blocks = BlockIndex(self._block_numbers)
-        self._all_blocks = frozenset(self._block_numbers.values())
         self._gates: dict[Direction, dict[Pod, Gate | None]] = {d: {} for d in Direction}
         self._joined: dict[tuple[Direction, frozenset[int]], Gate] = {}
         self._matches: dict[tuple[TrafficEnd, _Versions], Match] = {}
@@ -63,9 +65,16 @@ class PolicyIndex:
 
     def match(self, far: TrafficEnd, near: Pod) -> Match:
         """Which peers the other end is in the eyes of a pod's gate."""
-        key = (far, _shared_versions(far, near))
+        return self._match(far, _shared_versions(far, near))
+
+    def match_any(self, far: Pod) -> Match:
+        """Which peers a pod is, whatever the other end's addresses are."""
+        return self._match(far, _ANY_VERSION)
+
+    def _match(self, far: TrafficEnd, versions: _Versions) -> Match:
+        key = (far, versions)
         if key not in self._matches:
-            self._matches[key] = self._find_match(*key)
+            self._matches[key] = self._find_match(far, versions)
         return self._matches[key]
 
     def _policy_gate(self, policy: NetworkPolicy, direction: Direction) -> Gate:
@@ -106,48 +115,38 @@ class PolicyIndex:
 
     def _find_match(self, far: TrafficEnd, versions: _Versions) -> Match:
         if isinstance(far, Outside):
-            blocks = self._blocks.matching(far.ip)
-            return self._node_match(blocks) if far.node else Match(blocks=blocks)
+            addresses = (self._blocks.matching(far.ip),)
+            return (
+                self._as_node(Match(addresses=addresses))
+                if far.node
+                else Match(addresses=addresses)
+            )
+        by_address = self._address_match(far, versions)
         if far.host_network:
-            return self._host_match(far, versions)
-        return self._pod_match(far, versions)
+            # No podSelector matches a host-network pod; its address is its node's.
+            return self._as_node(by_address)
+        return self._as_pod(far, by_address)
 
-    def _node_match(self, blocks: frozenset[int]) -> Match:
-        if self._profile.block_matches_nodes:
-            return Match(blocks=blocks)
-        return Match(maybe_blocks=blocks, blocks_ground=CILIUM_NODE_GROUND)
-
-    def _host_match(self, far: Pod, versions: _Versions) -> Match:
-        """A host-network pod is its node: no podSelector matches it, only its address counts."""
-        found = self._address_match(far, versions)
+    def _as_node(self, found: Match) -> Match:
         if self._profile.block_matches_nodes:
             return found
-        return self._node_match(found.blocks | found.maybe_blocks)
+        return replace(found, blocks_count=False, blocks_ground=CILIUM_NODE_GROUND)
 
-    def _pod_match(self, far: Pod, versions: _Versions) -> Match:
+    def _as_pod(self, far: Pod, found: Match) -> Match:
         pods, maybe_pods = self._pods.matching(far.namespace, dict(far.labels))
         # In the API's text an ipBlock is about addresses, and a pod's address is one.
-        found = self._address_match(far, versions) if self._profile.block_matches_pods else Match()
-        return Match(
-            pods,
-            found.blocks,
-            maybe_pods,
-            found.maybe_blocks,
-            pods_ground=f"the labels of namespace {far.namespace} are not known",
-            blocks_ground=found.blocks_ground,
-            anywhere=found.anywhere,
-        )
+        by_address = found if self._profile.block_matches_pods else Match()
+        ground = f"the labels of namespace {far.namespace} are not known"
+        return replace(by_address, pods=pods, maybe_pods=maybe_pods, pods_ground=ground)
 
     def _address_match(self, far: Pod, versions: _Versions) -> Match:
-        """The blocks that match by all addresses the traffic can have, and by some of them."""
-        ips = [ip for ip in far.ips if _version(ip) in versions] or far.ips
-        if not ips:
+        """The blocks around each address that traffic of the IP versions can have."""
+        if not far.ips:
             ground = f"the address of {far.full_name} is not known"
-            return Match(maybe_blocks=self._all_blocks, blocks_ground=ground, anywhere=True)
-        found = [self._blocks.matching(ip) for ip in ips]
-        sure = frozenset.intersection(*found)
+            return Match(anywhere=True, blocks_ground=ground)
+        ips = [ip for ip in far.ips if _version(ip) in versions] or far.ips
         ground = f"which address of {far.full_name} is used is not known"
-        return Match(blocks=sure, maybe_blocks=NOBODY.union(*found) - sure, blocks_ground=ground)
+        return Match(addresses=tuple(map(self._blocks.matching, ips)), blocks_ground=ground)
 
 
 def _pod_key(peer: PodPeer, namespace: str) -> _PodKey:
