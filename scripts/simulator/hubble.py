@@ -332,7 +332,7 @@ def _header(
 
 
 def _ip(source: str, destination: str) -> Json:
-    version = "IPv6" if ":" in destination else "IPv4"
+    version = "IPv6" if ":" in source + destination else "IPv4"
     return {"source": source, "destination": destination, "ipVersion": version}
 
 
