@@ -6,33 +6,25 @@
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import cache
 from importlib import import_module
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from infer.errors import FormatUnknown, Location
+from infer.sources import Compression, Source, head
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
+__all__ = ["Compression", "Format", "Source", "formats", "sniff_format"]
 
-class Compression(StrEnum):
-    """How a file is packed, by its first bytes; the values are DuckDB's names."""
-
-    NONE = "none"
-    GZIP = "gzip"
-    ZSTD = "zstd"
+_SHOWN: Final = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """One file to read: its name for people, where it lies, how it is packed."""
-
-    name: str
-    path: Path
-    compression: Compression = Compression.NONE
+def _no_remarks(_: Source) -> tuple[str, ...]:
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +35,17 @@ class Format:
         name: what ``--format`` takes.
         summary: one line for the formats table.
         example: how to get such a log, one line.
-        sniff: whether the first bytes (unpacked, up to 64 KiB) are of this format.
+        sniff: whether the first bytes (unpacked, up to 64 KiB, no byte order mark) are of this
+            format.
         read: a lazy relation with exactly the columns of ``schema.FLOW``, one row a record or
-            line; nothing is dropped, a line that cannot be understood has kind ``malformed``.
+            line; nothing is dropped, a line that cannot be understood has kind ``malformed``. May
+            look through the file once, so that it raises InputError where the file as a whole
+            cannot be read; the rows come when the relation is run, as often as it is run, in no
+            order, on the connection that it was made with.
         malformed: ``(line number, why)`` of the malformed lines in order, lazily; exact, and slow
             since it is only asked for once something is malformed.
+        remarks: what a person should know of how this file was understood, such as columns that
+            were not used; one sentence each, in a stable order.
     """
 
     name: str
@@ -56,6 +54,7 @@ class Format:
     sniff: Callable[[bytes], bool]
     read: Callable[[DuckDBPyConnection, Source], DuckDBPyRelation]
     malformed: Callable[[Source], Iterator[tuple[int, str]]]
+    remarks: Callable[[Source], tuple[str, ...]] = _no_remarks
 
 
 @cache
@@ -64,3 +63,31 @@ def formats() -> dict[str, Format]:
     names = sorted(info.name for info in pkgutil.iter_modules(__path__))
     modules = [import_module(f"{__name__}.{name}") for name in names]
     return {m.FORMAT.name: m.FORMAT for m in modules if hasattr(m, "FORMAT")}
+
+
+def sniff_format(source: Source, known: Mapping[str, Format]) -> Format | None:
+    """The one format of ``known`` that the content is of; None where there is no content.
+
+    Raises:
+        FormatUnknown: no format recognises the file, or more than one does.
+    """
+    start = head(source)
+    if not start.strip():
+        return None
+    match [format_ for format_ in known.values() if format_.sniff(start)]:
+        case [only]:
+            return only
+        case []:
+            what = f"no known flow-log format (it starts {_first_line(start)})"
+            hint = f"known formats: {', '.join(sorted(known))}; --format NAME reads it as one"
+        case several:
+            what = f"could be {' or '.join(sorted(f.name for f in several))}"
+            hint = "say which with --format"
+    raise FormatUnknown(what, at=Location(source.name), hint=hint)
+
+
+def _first_line(start: bytes) -> str:
+    """The first line with content, shortened, as a quoted text without control characters."""
+    line = start.lstrip().split(b"\n", 1)[0].decode("utf-8", "replace").strip()
+    shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)
+    return repr(shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}...")

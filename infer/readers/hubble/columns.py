@@ -1,0 +1,284 @@
+"""What is read of Hubble's JSON, and how it becomes FLOW columns.
+
+Source: cilium/cilium api/v1/flow/flow.proto and api/v1/observer/observer.proto (v1.19); protobuf's
+JSON mapping: 64-bit integers may be strings, zero values are left out, names are either as in the
+file (what Hubble writes) or in lowerCamelCase.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+from infer import schema
+from infer.readers import _expressions as sql
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyRelation
+
+# A JSON shape: a DuckDB type, a list of one shape, or named fields. Numbers are read as text, so
+# that one that does not fit is seen as such and does not silently become NULL.
+Shape = str | list["Shape"] | Mapping[str, "Shape"]
+
+_PORTS: Final[Mapping[str, Shape]] = {"source_port": "VARCHAR", "destination_port": "VARCHAR"}
+_FLAGS: Final = {
+    "FIN": 1,
+    "SYN": 2,
+    "RST": 4,
+    "PSH": 8,
+    "ACK": 16,
+    "URG": 32,
+    "ECE": 64,
+    "CWR": 128,
+}
+_NO_PORTS: Final = ("ICMPv4", "ICMPv6", "VRRP", "IGMP")
+_ENDPOINT: Final[Mapping[str, Shape]] = {
+    "identity": "VARCHAR",
+    "cluster_name": "VARCHAR",
+    "namespace": "VARCHAR",
+    "labels": ["VARCHAR"],
+    "pod_name": "VARCHAR",
+    "workloads": [{"name": "VARCHAR", "kind": "VARCHAR"}],
+}
+_SERVICE: Final[Mapping[str, Shape]] = {"name": "VARCHAR", "namespace": "VARCHAR"}
+_FLOW: Final[Mapping[str, Shape]] = {
+    "time": "VARCHAR",
+    "verdict": "VARCHAR",
+    "drop_reason": "VARCHAR",
+    "drop_reason_desc": "VARCHAR",
+    "IP": {"source": "VARCHAR", "destination": "VARCHAR"},
+    "l4": {
+        "TCP": {**_PORTS, "flags": dict.fromkeys(_FLAGS, "BOOLEAN")},
+        "UDP": _PORTS,
+        "SCTP": _PORTS,
+        **dict.fromkeys(_NO_PORTS, "JSON"),
+    },
+    "source": _ENDPOINT,
+    "destination": _ENDPOINT,
+    "Type": "VARCHAR",
+    "node_name": "VARCHAR",
+    "source_names": ["VARCHAR"],
+    "destination_names": ["VARCHAR"],
+    "l7": {"type": "VARCHAR"},
+    "reply": "BOOLEAN",
+    "event_type": {"type": "VARCHAR"},
+    "source_service": _SERVICE,
+    "destination_service": _SERVICE,
+    "traffic_direction": "VARCHAR",
+    "trace_observation_point": "VARCHAR",
+    "is_reply": "BOOLEAN",
+    "extensions": "JSON",
+    "ingress_denied_by": "JSON",
+    "egress_denied_by": "JSON",
+    "aggregate": {
+        "ingress_flow_count": "VARCHAR",
+        "egress_flow_count": "VARCHAR",
+        "unknown_direction_flow_count": "VARCHAR",
+    },
+}
+_EVENTS: Final[Mapping[str, Shape]] = {
+    "lost_events": {"num_events_lost": "VARCHAR", "first": "VARCHAR", "last": "VARCHAR"},
+    "agent_event": "JSON",
+    "debug_event": "JSON",
+    "node_status": "JSON",
+}
+
+
+def _camel(name: str) -> str:
+    return re.sub(r"_([a-z])", lambda match: match[1].upper(), name)
+
+
+def _both(fields: Mapping[str, Shape]) -> dict[str, Shape]:
+    """The fields in both spellings, all the way down."""
+    inner = {name: _both_below(shape) for name, shape in fields.items()}
+    return {**inner, **{_camel(name): shape for name, shape in inner.items()}}
+
+
+def _both_below(shape: Shape) -> Shape:
+    match shape:
+        case str():
+            return shape
+        case list():
+            return [_both_below(item) for item in shape]
+    return _both(shape)
+
+
+# A record is an event with a `flow`, or (before Hubble 0.11) the bare flow.
+RECORD: Final[Mapping[str, Shape]] = {"flow": _both(_FLOW), **_both(_FLOW), **_both(_EVENTS)}
+
+
+def json_type(shape: Shape) -> str:
+    """The shape as a DuckDB type."""
+    match shape:
+        case str():
+            return shape
+        case list():
+            return f"{json_type(shape[0])}[]"
+    fields = (f"{sql.column(name)} {json_type(item)}" for name, item in shape.items())
+    return f"STRUCT({', '.join(fields)})"
+
+
+def to_flow(records: DuckDBPyRelation) -> DuckDBPyRelation:
+    """FLOW rows with ``why`` (NULL unless malformed) and ``line``, one for each row of ``RECORD``.
+
+    ``records`` may carry ``line`` and ``is_json`` where the scan knows them.
+    """
+    flow = [_as(_spelled("flow.", name, _spelled("", name)), name) for name in _FLOW]
+    events = [_as(_spelled("", name), name) for name in _EVENTS]
+    carried = [name for name in ("line", "is_json") if name in records.columns]
+    told = records.project(", ".join([_as(_KIND, "kind"), *flow, *events, *carried]))
+    written = told.project(", ".join(["*", *(_as(text, name) for name, text in _TEXTS.items())]))
+    values = written.project(
+        ", ".join([*(_as(text, name) for name, text in _values().items()), "kind", *_told(carried)])
+    )
+    marked = _as("CASE WHEN why IS NOT NULL THEN 'malformed' ELSE kind END", "kind")
+    rest = [sql.column(name) for name in schema.FLOW if name != "kind"]
+    return values.project(", ".join([marked, *rest, "why", "line"]))
+
+
+def _told(carried: list[str]) -> list[str]:
+    line = [] if "line" in carried else ["NULL::BIGINT AS line"]
+    is_json = "is_json" if "is_json" in carried else "TRUE"
+    return [_as(_why(is_json), "why"), *(line or ["line"])]
+
+
+def _as(text: str, name: str) -> str:
+    return f"{text} AS {sql.column(name)}"
+
+
+def _spelled(base: str, name: str, *more: str) -> str:
+    """A field in either spelling; then what else it may be."""
+    names = dict.fromkeys((name, _camel(name)))
+    terms = [*(f"{base}{sql.column(n)}" for n in names), *more]
+    return terms[0] if len(terms) == 1 else f"coalesce({', '.join(terms)})"
+
+
+_KIND: Final = """CASE
+    WHEN flow IS NOT NULL OR verdict IS NOT NULL OR "IP" IS NOT NULL OR l4 IS NOT NULL
+        OR source IS NOT NULL OR destination IS NOT NULL THEN 'flow'
+    WHEN lost_events IS NOT NULL OR "lostEvents" IS NOT NULL THEN 'lost_events'
+    WHEN agent_event IS NOT NULL OR "agentEvent" IS NOT NULL OR debug_event IS NOT NULL
+        OR "debugEvent" IS NOT NULL OR node_status IS NOT NULL OR "nodeStatus" IS NOT NULL
+        THEN 'other'
+END"""
+
+
+def _port_text(end: str) -> str:
+    name = f"{end}_port"
+    terms = (_spelled(f"l4.{layer}.", name) for layer in ("TCP", "UDP", "SCTP"))
+    return f"coalesce({', '.join(terms)})"
+
+
+_TEXTS: Final[Mapping[str, str]] = {
+    "time_text": f"coalesce({_spelled('lost_events.', 'first')}, time)",
+    "src_ip_text": """nullif("IP".source, '')""",
+    "dst_ip_text": """nullif("IP".destination, '')""",
+    "src_port_text": _port_text("source"),
+    "dst_port_text": _port_text("destination"),
+    "reason": "coalesce(drop_reason_desc, drop_reason)",
+}
+
+# The conntrack state of Retina is off by default, and then `is_reply` is false for every packet;
+# only Retina fills `extensions`. Source: microsoft/retina pkg/utils/flow_utils.go.
+_IS_REPLY: Final = """CASE
+    WHEN extensions IS NOT NULL AND is_reply = FALSE THEN NULL
+    ELSE coalesce(is_reply, CASE WHEN reply THEN TRUE END) END"""
+
+# Numbers as in the DropReason enum: POLICY_DENIED 133, POLICY_DENY 181, AUTH_REQUIRED 189.
+_BY_POLICY: Final = """(ingress_denied_by IS NOT NULL OR egress_denied_by IS NOT NULL
+    OR reason IN ('POLICY_DENIED', 'POLICY_DENY', 'AUTH_REQUIRED', '133', '181', '189')
+    OR drop_reason IN ('133', '181', '189'))"""
+
+# A drop without a reason (a field mask leaves it out) is read as a policy's: the careful reading.
+# A record without a verdict counts as forwarded only where the record could not exist otherwise:
+# conntrack state and trace points are not there for drops.
+_VERDICT: Final = f"""CASE
+    WHEN "Type" = 'SOCK' THEN 'IGNORED'
+    WHEN verdict IN ('FORWARDED', 'REDIRECTED') THEN 'FORWARDED'
+    WHEN verdict = 'AUDIT' THEN 'AUDIT'
+    WHEN verdict IN ('DROPPED', 'ERROR') AND {_BY_POLICY} THEN 'DENIED'
+    WHEN verdict = 'DROPPED' AND (reason IS NULL OR reason IN ('0', 'DROP_REASON_UNKNOWN'))
+        THEN 'DENIED'
+    WHEN verdict IN ('DROPPED', 'ERROR') THEN 'DROPPED'
+    WHEN verdict IS NOT NULL THEN 'IGNORED'
+    WHEN {_BY_POLICY} THEN 'DENIED'
+    WHEN reason IS NOT NULL THEN 'DROPPED'
+    WHEN is_reply IS NOT NULL OR reply OR trace_observation_point IS NOT NULL
+        OR event_type."type" = '4' THEN 'FORWARDED'
+    ELSE 'IGNORED' END"""
+
+_PROTOCOL: Final = "CASE " + "".join(
+    f"WHEN l4.{sql.column(name)} IS NOT NULL THEN '{name}' "
+    for name in ("TCP", "UDP", "SCTP", *_NO_PORTS)
+) + "END"  # fmt: skip
+
+# `false` is left out in JSON: where the flags stand at all, one that is absent was not set.
+_TCP_FLAGS: Final = f"""CASE WHEN l4."TCP".flags IS NOT NULL THEN {
+    " + ".join(
+        f'CASE WHEN l4."TCP".flags.{name} THEN {bit} ELSE 0 END' for name, bit in _FLAGS.items()
+    )
+} END"""
+
+_WEIGHT: Final = "greatest(1, " + " + ".join(
+    f"coalesce(TRY_CAST({_spelled('aggregate.', f'{name}_flow_count')} AS BIGINT), 0)"
+    for name in ("ingress", "egress", "unknown_direction")
+) + ")"  # fmt: skip
+
+
+def _values() -> dict[str, str]:
+    """Each FLOW column but ``kind``, as SQL over the fields of a flow and ``_TEXTS``."""
+    given = {
+        "time": "TRY_CAST(time_text AS TIMESTAMP)",
+        "end_time": "TRY_CAST(lost_events.last AS TIMESTAMP)",
+        "reporter": "node_name",
+        **_endpoint("src", "source"),
+        **_endpoint("dst", "destination"),
+        "src_names": "source_names",
+        "dst_names": "destination_names",
+        "protocol": _PROTOCOL,
+        "verdict": _VERDICT,
+        "is_reply": _IS_REPLY,
+        "tcp_flags": _TCP_FLAGS,
+        "l7_type": """CASE WHEN l7."type" IN ('REQUEST', 'RESPONSE') THEN l7."type" END""",
+        "first_packet": """event_type."type" = '5'""",
+        "traffic_direction": """CASE WHEN traffic_direction IN ('INGRESS', 'EGRESS')
+            THEN traffic_direction END""",
+        "weight": _WEIGHT,
+        "lost": f"TRY_CAST({_spelled('lost_events.', 'num_events_lost')} AS BIGINT)",
+    }
+    for name in ("verdict", "first_packet", "weight"):
+        given[name] = f"CASE WHEN kind = 'flow' THEN {given[name]} END"
+    columns = {name: given.get(name, "NULL") for name in schema.FLOW if name != "kind"}
+    return {name: f"({text})::{schema.FLOW[name]}" for name, text in columns.items()}
+
+
+def _endpoint(side: str, end: str) -> dict[str, str]:
+    service = f"{end}_service"
+    return {
+        f"{side}_cluster": _spelled(f"{end}.", "cluster_name"),
+        f"{side}_namespace": f"{end}.namespace",
+        f"{side}_pod": _spelled(f"{end}.", "pod_name"),
+        f"{side}_workload": f"{end}.workloads[1].name",
+        f"{side}_workload_kind": f"{end}.workloads[1].kind",
+        f"{side}_service": f"CASE WHEN {service}.name IS NOT NULL"
+        f" THEN concat_ws('/', {service}.namespace, {service}.name) END",
+        f"{side}_ip": sql.address(f"{side}_ip_text"),
+        f"{side}_identity": f"{end}.identity",
+        f"{side}_labels": f"{end}.labels",
+        f"{side}_port": sql.port(f"{side}_port_text"),
+    }
+
+
+def _why(is_json: str) -> str:
+    """Why a record is malformed, with what was found; NULL where it is not."""
+    checks = [
+        ("time", "time_text", "TRY_CAST(time_text AS TIMESTAMP)"),
+        ("source IP", "src_ip_text", sql.address("src_ip_text")),
+        ("destination IP", "dst_ip_text", sql.address("dst_ip_text")),
+        ("source port", "src_port_text", sql.port("src_port_text")),
+        ("destination port", "dst_port_text", sql.port("dst_port_text")),
+    ]
+    return f"""CASE WHEN NOT {is_json} THEN 'not JSON, or cut off'
+        WHEN kind IS NULL THEN 'neither a flow nor another event of Hubble'
+        {sql.first_unreadable(checks)} END"""

@@ -1,0 +1,264 @@
+"""What a user names as flow logs -> the files to read, and their first bytes.
+
+Files, directories, globs and standard input become ``Source`` values. Compression is told by the
+first bytes, never by the name. A packed file that ends too early is an error: what is missing from
+a log cannot be told from what never happened, and a policy made from half of it would cut traffic.
+"""
+
+from __future__ import annotations
+
+import glob
+import gzip
+import os
+import shutil
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import IO, TYPE_CHECKING, Final
+
+from infer.errors import InputError, Location
+
+if TYPE_CHECKING:
+    from pyarrow import NativeFile
+
+HEAD_BYTES: Final = 64 * 1024
+_CHUNK_BYTES: Final = 1024 * 1024
+_BOM: Final = b"\xef\xbb\xbf"
+_STDIN: Final = "-"
+
+# What lies beside logs in a directory and never is one. Names that start with "." or "_" are left
+# out as Hive, Spark and DuckDB do (`_SUCCESS`, `._part-0.crc`).
+_NOT_LOGS: Final = frozenset(
+    {".crc", ".html", ".md", ".md5", ".pdf", ".png", ".proto", ".py", ".sh", ".sha256", ".sql"}
+    | {".yaml", ".yml"}
+)
+_PACKED_OTHERWISE: Final = ((b"PK\x03\x04", "zip"), (b"BZh", "bzip2"), (b"\xfd7zXZ\x00", "xz"))
+
+
+class Compression(StrEnum):
+    """How a file is packed, by its first bytes; the values are DuckDB's names."""
+
+    NONE = "none"
+    GZIP = "gzip"
+    ZSTD = "zstd"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One file to read: its name for people, where it lies, how it is packed."""
+
+    name: str
+    path: Path
+    compression: Compression = Compression.NONE
+
+
+@contextmanager
+def find_sources(arguments: Sequence[str], stdin: IO[bytes]) -> Iterator[list[Source]]:
+    """The files that the arguments name, each once, in the order given and sorted within.
+
+    An argument is a file, a directory (read recursively; names that start with ``.`` or ``_`` and
+    files that cannot be logs, such as ``.md`` and ``.yaml``, are passed over), a glob that the
+    shell left alone (``**`` crosses directories), or ``-`` for ``stdin``. Standard input and pipes
+    are spooled to temporary files, which are gone when the context ends.
+
+    Raises:
+        InputError: nothing is there, it cannot be read, or it is packed in a way not read here.
+    """
+    with TemporaryDirectory(prefix="netinfer-") as spool:
+        found: dict[str, Source] = {}
+        for number, argument in enumerate(arguments):
+            for source in _expand(argument, stdin, Path(spool) / str(number)):
+                found.setdefault(os.path.realpath(source.path), source)
+        yield list(found.values())
+
+
+def head(source: Source) -> bytes:
+    """The first 64 KiB of the unpacked content, without a byte order mark.
+
+    Of a packed file that is damaged, what can be unpacked.
+    """
+    found = b""
+    try:
+        for chunk in _unpacked(source, HEAD_BYTES):
+            found += chunk
+            if len(found) >= HEAD_BYTES:
+                break
+    except (EOFError, OSError, zlib.error):
+        pass  # `chunks` tells of the damage when the whole is read
+    return found.removeprefix(_BOM)[:HEAD_BYTES]
+
+
+def chunks(source: Source, size: int = _CHUNK_BYTES) -> Iterator[bytes]:
+    """The unpacked content in pieces of at most ``size`` bytes, byte order mark included.
+
+    Raises:
+        InputError: the file cannot be read, or ends in the middle of its packed content.
+    """
+    read = 0
+    try:
+        for chunk in _unpacked(source, size):
+            read += len(chunk)
+            yield chunk
+    except (EOFError, OSError, zlib.error) as error:
+        raise _damaged(source, read, error) from error
+
+
+def lines(source: Source) -> Iterator[bytes]:
+    """The unpacked lines in order, without line ends and without a byte order mark.
+
+    Raises:
+        InputError: as for ``chunks``.
+    """
+    rest = b""
+    start = True
+    for chunk in chunks(source):
+        rest += chunk
+        if start:
+            rest, start = rest.removeprefix(_BOM), False
+        *whole, rest = rest.split(b"\n")
+        for line in whole:
+            yield line.removesuffix(b"\r")
+    if rest:
+        yield rest.removesuffix(b"\r")
+
+
+def check_whole(source: Source) -> None:
+    """Nothing, if the packed file can be unpacked to its end; a plain file is not read.
+
+    Raises:
+        InputError: as for ``chunks``.
+    """
+    if source.compression is not Compression.NONE:
+        for _ in chunks(source):
+            pass
+
+
+def duckdb_path(source: Source) -> str:
+    """The file's path as a pattern for DuckDB that matches this file and no other."""
+    return "".join(f"[{c}]" if c in "*?[" else c for c in str(source.path.absolute()))
+
+
+def _expand(argument: str, stdin: IO[bytes], spool: Path) -> Iterator[Source]:
+    if argument == _STDIN:
+        yield _source("standard input", _spooled(stdin, spool))
+        return
+    path = Path(argument)
+    if path.is_dir():
+        yield from _of_directory(argument)
+    elif path.exists():
+        yield _of_file(argument, spool)
+    else:
+        yield from _of_glob(argument)
+
+
+def _of_file(argument: str, spool: Path) -> Source:
+    path = Path(argument)
+    if path.is_file():
+        return _source(argument, path)
+    try:  # a pipe, as from `<(...)`, can be read once only
+        with path.open("rb") as stream:
+            return _source(argument, _spooled(stream, spool))
+    except OSError as error:
+        raise _unreadable(argument, error) from error
+
+
+def _of_directory(argument: str) -> Iterator[Source]:
+    paths = _logs(path for path in Path(argument).rglob("*") if path.is_file())
+    inside = [p for p in paths if not any(map(_hidden, p.relative_to(argument).parts))]
+    if not inside:
+        raise InputError(
+            "the directory holds no flow log",
+            at=Location(argument),
+            hint="hidden files and names that start with '_' are passed over",
+        )
+    yield from (_source(str(path), path) for path in inside)
+
+
+def _of_glob(argument: str) -> Iterator[Source]:
+    paths = _logs(Path(name) for name in glob.glob(argument, recursive=True))  # noqa: PTH207
+    files = [path for path in paths if path.is_file()]
+    if not files and not glob.has_magic(argument):
+        hint = "give a file, a directory, a glob, or - for standard input"
+        raise InputError("no such file or directory", at=Location(argument), hint=hint)
+    if not files:
+        hint = "quote a glob to have it expanded here; '**' crosses directories"
+        raise InputError("the glob matches no file", at=Location(argument), hint=hint)
+    yield from (_source(str(path), path) for path in files)
+
+
+def _logs(paths: Iterable[Path]) -> list[Path]:
+    return sorted(p for p in paths if not _hidden(p.name) and p.suffix.lower() not in _NOT_LOGS)
+
+
+def _hidden(name: str) -> bool:
+    return name.startswith((".", "_"))
+
+
+def _spooled(stream: IO[bytes], path: Path) -> Path:
+    with path.open("wb") as file:
+        shutil.copyfileobj(stream, file, _CHUNK_BYTES)
+    return path
+
+
+def _source(name: str, path: Path) -> Source:
+    try:
+        with path.open("rb") as file:
+            magic = file.read(8)
+    except OSError as error:
+        raise _unreadable(name, error) from error
+    for prefix, packing in _PACKED_OTHERWISE:
+        if magic.startswith(prefix):
+            raise InputError(
+                f"packed as {packing}, which is not read here",
+                at=Location(name),
+                hint="unpack it first; gzip and zstd are read as they are",
+            )
+    return Source(name, path, _compression(magic))
+
+
+def _compression(magic: bytes) -> Compression:
+    """Source: RFC 1952 2.3.1 (gzip: 1f 8b), RFC 8878 3.1.1 (zstd: fd2fb528, little-endian)."""
+    if magic.startswith(b"\x1f\x8b"):
+        return Compression.GZIP
+    return Compression.ZSTD if magic.startswith(b"\x28\xb5\x2f\xfd") else Compression.NONE
+
+
+def _unpacked(source: Source, size: int) -> Iterator[bytes]:
+    """Pieces of the content; what the unpacker raises, as it raises it."""
+    match source.compression:
+        case Compression.NONE:
+            with source.path.open("rb") as file:
+                yield from iter(lambda: file.read(size), b"")
+        case Compression.GZIP:
+            with gzip.open(source.path) as packed:
+                # read1 hands out what it has before it meets the damage
+                yield from iter(lambda: packed.read1(size), b"")
+        case Compression.ZSTD:
+            with _zstd(source.path) as stream:
+                yield from iter(lambda: stream.read(size), b"")
+
+
+def _zstd(path: Path) -> NativeFile:
+    import pyarrow as pa
+
+    return pa.CompressedInputStream(pa.OSFile(str(path), "rb"), "zstd")
+
+
+def _damaged(source: Source, read: int, error: Exception) -> InputError:
+    if source.compression is Compression.NONE:
+        return _unreadable(source.name, error)
+    return InputError(
+        f"the {source.compression} file is damaged or cut off after {read} unpacked bytes",
+        at=Location(source.name),
+        hint="copy it again once it is written; to use what is readable all the same, unpack that "
+        "part to a file and give the file",
+    )
+
+
+def _unreadable(name: str, error: Exception) -> InputError:
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return InputError(f"cannot be read ({reason})", at=Location(name))
