@@ -26,7 +26,7 @@ from infer.model import (
     WorkloadId,
 )
 from infer.netpol import LabelSelector
-from infer.owners import is_volatile, label_name, pod_prefix
+from infer.owners import label_name, pod_prefix, stable_labels
 
 _HANDOVER: Final = 0.25
 """Of their common time, how much two label values may overlap and still follow each other."""
@@ -75,11 +75,6 @@ def group_endpoints(endpoints: Iterable[Endpoint], inventory: Inventory) -> Grou
     everybody = tuple(by_id[id_] for id_ in sorted(by_id))
     parties = tuple(_party(end, found, nameless) for end in ends)
     return Grouped(everybody, parties, tuple(_changed_labels(everybody)))
-
-
-def stable_labels(labels: Labels) -> Labels:
-    """The labels without the well-known volatile keys."""
-    return tuple((key, value) for key, value in labels if not is_volatile(key))
 
 
 # ---- pods --------------------------------------------------------------------------------------

@@ -263,7 +263,11 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """How often, when and how one connection between two parties was seen."""
+    """How often, when and how a connection was seen.
+
+    Times are UTC and None where the log has none; ``hours`` count from 1970; ``bytes`` is None
+    where the log has none. ``answered`` is None where the log cannot tell.
+    """
 
     records: int
     weight: int
@@ -275,33 +279,37 @@ class Evidence:
     server_pods: tuple[str, ...]
     oriented_by: tuple[str, ...]
     reporters: tuple[str, ...]
-    forwarded: int
-    audited: int
-    denied: int
-    dropped: int
-    replies: int
-    answers: int
+    verdicts: tuple[tuple[str, int], ...]  # records by verdict, those that occur
+    answered: bool | None
     names: tuple[str, ...] = ()  # DNS names of the server
     services: tuple[str, ...] = ()  # Services through which it was called
 
 
 @dataclass(frozen=True, slots=True)
-class WorkloadEdge:
-    """One connection between parties: client, server, protocol and the server's port.
-
-    ``local`` says that the client is the server's own node. ``virtual`` says that the log knew
-    only a Service's virtual address, so that this backend is one of several possible ones.
-    """
+class Connection:
+    """Who calls whom, on which of the server's ports."""
 
     client: Party
     server: Party
     protocol: str
-    port: int
+    port: int  # 0: the protocol has none, or the log does not say
+
+    def __str__(self) -> str:
+        """``shop/cart -> shop/redis 6379/TCP``."""
+        return f"{self.client} -> {self.server} {self.port}/{self.protocol}"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A connection with what stands behind it.
+
+    ``reason`` says why it is left out, and is empty for what policies shall allow. ``local`` says
+    that the client is the server's own node. ``virtual`` says that the log knew only a Service's
+    address, so that the server is one of several possible ones.
+    """
+
+    connection: Connection
     evidence: Evidence
+    reason: str = ""
     local: bool = False
     virtual: bool = False
-
-    @property
-    def key(self) -> tuple[str, str, str, int]:
-        """What sorts and names the connection."""
-        return (str(self.client), str(self.server), self.protocol, self.port)

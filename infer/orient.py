@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from infer import schema
-from infer.reduce import Reduction
+from infer.schema import Reduction
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,8 +44,9 @@ class Oriented:
             workload_kind, ip, labels), ``service``, ``port``, ``protocol``, the counts of
             ``schema.EDGE``, ``first_seen``, ``last_seen``, ``hours``, ``names`` (DNS names of
             the server), ``oriented_by`` and ``reporters`` (sorted lists), ``client_at`` and
-            ``server_at`` (address, else pod), ``judged`` (whether a missing answer can be told)
-            and ``unanswered``.
+            ``server_at`` (address, else pod), ``judged`` (whether a missing answer can be told);
+            and, over all reporters of a connection, ``unanswered`` (it can be told, and there was
+            none) and ``refused`` (some reporter denied it by policy, and nobody saw an answer).
         notes: as in ``Reduction``.
     """
 
@@ -205,5 +206,7 @@ joined AS (
             FROM faithful f WHERE f.reporter IS NOT DISTINCT FROM placed.reporter)) AS judged
     FROM placed GROUP BY ALL
 )
-SELECT *, judged AND answers = 0 AS unanswered FROM joined ORDER BY {_GROUPED}
+SELECT *, bool_or(judged) OVER talk AND sum(answers) OVER talk = 0 AS unanswered,
+    sum(denied) OVER talk > 0 AND sum(answers) OVER talk = 0 AS refused
+FROM joined WINDOW talk AS (PARTITION BY client_at, server_at, protocol, port) ORDER BY {_GROUPED}
 """  # noqa: S608 - constants of this module

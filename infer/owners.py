@@ -10,6 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from infer.model import Labels
+
 _RANDOM: Final = "[bcdfghjklmnpqrstvwxz2456789]"
 _GENERATED: Final = (
     re.compile(rf"^(?P<owner>.+)-(?:{_RANDOM}{{6,10}}|\d{{6,10}})-[a-z0-9]{{5}}$"),  # ReplicaSet
@@ -75,6 +77,11 @@ _NAMING: Final = 6  # of these, the first ones name it
 def is_volatile(key: str) -> bool:
     """Whether a label key is known to change with a rollout, a copy or a place."""
     return key in VOLATILE or key.startswith(VOLATILE_PREFIXES)
+
+
+def stable_labels(labels: Labels) -> Labels:
+    """The labels without the well-known volatile keys."""
+    return tuple((key, value) for key, value in labels if not is_volatile(key))
 
 
 def pod_prefix(pod: str) -> str:

@@ -8,11 +8,10 @@ that needs the whole log (which side serves, what is a scan, what was answered):
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from infer import schema
+from infer.schema import Reduction, Window
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,29 +46,6 @@ _TALKS: Final = """CASE
 END"""
 
 _COUNTED: Final = tuple(name for name, t in schema.EDGE_MEASURES.items() if t == "BIGINT")
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """The time in which records count: ``since`` inclusive, ``until`` exclusive; None is open."""
-
-    since: datetime | None = None
-    until: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Reduction:
-    """What is left of logs after ``reduce``.
-
-    Attributes:
-        edges: columns of ``schema.EDGE``, sorted by key; one row a distinct key.
-        notes: one row a (kind, reporter): ``kind``, ``reporter``, ``records``, ``lost``,
-            ``first_seen``, ``last_seen``; kinds as in ``schema.FLOW`` and ``outside`` for flow
-            records outside the window. Sorted.
-    """
-
-    edges: pd.DataFrame
-    notes: pd.DataFrame
 
 
 def reduce_flows(

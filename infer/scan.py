@@ -63,8 +63,7 @@ def find_bursts(connections: pd.DataFrame) -> tuple[Burst, ...]:
 
     tcp = connections[(connections["protocol"] == "TCP").fillna(False)]
     answered = (tcp["answers"] > 0).to_numpy(dtype=bool)
-    denied = ((tcp["denied"] > 0) & (tcp["answers"] == 0)).to_numpy(dtype=bool)
-    unanswered = tcp["unanswered"].fillna(False).to_numpy(dtype=bool) | denied
+    unanswered = (tcp["unanswered"] | tcp["refused"]).fillna(False).to_numpy(dtype=bool)
     targets = tcp["server_at"].astype(str) + " " + tcp["port"].astype(str)
     tries = pd.DataFrame(
         {

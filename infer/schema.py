@@ -8,6 +8,8 @@ evidence that can be merged. Both are described here as DuckDB types by column n
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -109,6 +111,29 @@ EDGE_MEASURES: Final[Mapping[str, str]] = MappingProxyType(
 )
 
 EDGE: Final[Mapping[str, str]] = MappingProxyType({**EDGE_KEY, **EDGE_MEASURES})
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The time in which records count: ``since`` inclusive, ``until`` exclusive; None is open."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reduction:
+    """What is left of logs after ``reduce``.
+
+    Attributes:
+        edges: columns of ``EDGE``, sorted by key; one row a distinct key.
+        notes: one row a (kind, reporter): ``kind``, ``reporter``, ``records``, ``lost``,
+            ``first_seen``, ``last_seen``; kinds as in ``FLOW`` and ``outside`` for flow
+            records outside the window. Sorted.
+    """
+
+    edges: pd.DataFrame
+    notes: pd.DataFrame
 
 
 def project(relation: DuckDBPyRelation, columns: Mapping[str, str]) -> DuckDBPyRelation:

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Final
 
-from infer.group import stable_labels
 from infer.model import Labels, Member, Subject, Workload, WorkloadId
 from infer.netpol import LabelSelector, Operator, Requirement
-from infer.owners import is_volatile, names_workload, preference
+from infer.owners import is_volatile, names_workload, preference, stable_labels
 
 _MOST_KEYS: Final = 3
 """Label keys tried together before all stable labels are taken."""

@@ -1,0 +1,275 @@
+"""What each subject must be allowed, as peers and ports with the ground for each.
+
+Both ends must allow: a connection between pods gives an egress allowance at the client and an
+ingress allowance at the server. Where evidence is missing nothing is restricted: the direction
+is listed as open, with the reason. Exact, but for node and world ranges, whose widening is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from infer.addresses import cidr_set
+from infer.model import Address, Connection, Kind, Party, Ranges, Seen, Subject, WorkloadId
+from infer.netpol import (
+    OWN_NAMESPACE,
+    Direction,
+    IpBlock,
+    IpSet,
+    LabelSelector,
+    Peer,
+    PodPeer,
+    PortSet,
+    Protocol,
+)
+
+NAMESPACE_NAME: Final = "kubernetes.io/metadata.name"
+"""The label that every namespace carries since Kubernetes 1.21, with its name as the value."""
+
+
+class Ground(StrEnum):
+    """Why something is allowed."""
+
+    OBSERVED = "observed"
+    DNS = "dns"
+    NODE = "node"
+    WORLD = "world"
+    APISERVER = "apiserver"
+    WEBHOOK = "webhook"
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """Something that one subject must be allowed in one direction.
+
+    Exact addresses stand in ``ips`` and are aggregated later; everything else in ``peers``.
+    """
+
+    subject: WorkloadId
+    direction: Direction
+    ports: PortSet
+    ground: Ground
+    peers: tuple[Peer, ...] = ()
+    ips: tuple[str, ...] = ()
+    connection: Connection | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """A direction of a subject that cannot be restricted, and why."""
+
+    subject: WorkloadId
+    direction: Direction
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the allowances need to know of the cluster.
+
+    Attributes:
+        subjects: the subject of each workload that labels can select.
+        ranges: the cluster's own address ranges.
+        apiserver: addresses of the API server, from the inventory or the log.
+        outward: workloads behind a Service that clients outside reach; None: no inventory tells.
+        world_exact: allow exactly the observed outside clients instead of anywhere outside.
+    """
+
+    subjects: Mapping[WorkloadId, Subject]
+    ranges: Ranges
+    apiserver: tuple[str, ...]
+    outward: frozenset[WorkloadId] | None
+    world_exact: bool = False
+
+
+def observed_allowances(
+    seen: Iterable[Seen], around: Surroundings
+) -> tuple[tuple[Allowance, ...], tuple[Open, ...]]:
+    """What the connections that are not left out need, at both ends; in the order of ``seen``."""
+    allowances: list[Allowance] = []
+    opened: dict[Open, None] = {}
+    for each in seen:
+        if each.reason or each.local:
+            continue
+        for direction in Direction:
+            found = _at_one_end(each.connection, direction, around)
+            if isinstance(found, Open):
+                opened[found] = None
+            elif found is not None:
+                allowances.append(found)
+    return tuple(allowances), tuple(opened)
+
+
+def _at_one_end(
+    connection: Connection, direction: Direction, around: Surroundings
+) -> Allowance | Open | None:
+    near, far = connection.client, connection.server
+    if direction is Direction.INGRESS:
+        near, far = far, near
+    subject = around.subjects.get(near) if isinstance(near, WorkloadId) else None
+    if subject is None:
+        return None
+    ports = PortSet.of(Protocol(connection.protocol), connection.port)
+    if isinstance(far, WorkloadId):
+        return _for_pods(subject, direction, far, ports, connection, around)
+    return _for_address(subject, direction, far, ports, connection, around)
+
+
+def _for_pods(
+    subject: Subject,
+    direction: Direction,
+    far: WorkloadId,
+    ports: PortSet,
+    connection: Connection,
+    around: Surroundings,
+) -> Allowance | Open:
+    peer = pod_peer(far, subject.id.namespace, around.subjects)
+    if peer is None:
+        return Open(subject.id, direction, f"the labels of {far} are not known")
+    return Allowance(
+        subject.id, direction, ports, Ground.OBSERVED, peers=(peer,), connection=connection
+    )
+
+
+def pod_peer(
+    workload: WorkloadId, namespace: str, subjects: Mapping[WorkloadId, Subject]
+) -> PodPeer | None:
+    """A workload as a peer of policies in ``namespace``; None where no labels select it.
+
+    Another namespace is named by ``kubernetes.io/metadata.name``, in the same element as the pods.
+    """
+    subject = subjects.get(workload)
+    if subject is None:
+        return None
+    if workload.namespace == namespace:
+        return PodPeer(subject.selector, OWN_NAMESPACE)
+    return PodPeer(subject.selector, LabelSelector.of({NAMESPACE_NAME: workload.namespace}))
+
+
+def _for_address(
+    subject: Subject,
+    direction: Direction,
+    far: Address,
+    ports: PortSet,
+    connection: Connection,
+    around: Surroundings,
+) -> Allowance | Open:
+    match far.kind:
+        case Kind.APISERVER:
+            ips = _known_ips((*around.apiserver, far.ip))
+            if not ips:
+                return Open(subject.id, direction, "the address of the API server is not known")
+            ground, peers = Ground.APISERVER, ()
+        case Kind.NODE:
+            ground, peers = Ground.NODE, node_peers(around.ranges)
+            ips = () if _within(far.ip, peers) else (far.ip,)
+        case Kind.WORLD if direction is Direction.INGRESS and _from_anywhere(subject, around):
+            ground, peers, ips = Ground.WORLD, world_peers(around.ranges), ()
+        case _:
+            ground, peers, ips = Ground.OBSERVED, (), (far.ip,)
+    return Allowance(subject.id, direction, ports, ground, peers, ips, connection)
+
+
+def _known_ips(ips: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted({ip for ip in ips if ip}))
+
+
+def _from_anywhere(subject: Subject, around: Surroundings) -> bool:
+    """Whether the next client has a new address: the pods stand behind an outward Service."""
+    if around.world_exact:
+        return False
+    return around.outward is None or bool(around.outward & set(subject.workloads))
+
+
+def _within(ip: str, peers: Iterable[Peer]) -> bool:
+    return any(isinstance(peer, IpBlock) and peer.addresses.contains(ip) for peer in peers)
+
+
+def node_peers(ranges: Ranges) -> tuple[Peer, ...]:
+    """All nodes, where flags or the inventory tell their addresses; else nothing."""
+    return tuple(map(IpBlock, ranges.nodes)) if ranges.sources[2] in {"flags", "inventory"} else ()
+
+
+def world_peers(ranges: Ranges) -> tuple[Peer, ...]:
+    """Anywhere but the cluster's own pods, Services and nodes, in IPv4 and IPv6."""
+    own = cidr_set((*ranges.pods, *ranges.services, *ranges.nodes)).cidrs()
+    return (
+        IpBlock("0.0.0.0/0", tuple(cidr for cidr in own if ":" not in cidr)),
+        IpBlock("::/0", tuple(cidr for cidr in own if ":" in cidr)),
+    )
+
+
+# ---- what nobody needs to have seen ------------------------------------------------------------
+
+
+def dns_allowances(
+    subjects: Iterable[Subject],
+    servers: Iterable[tuple[Party, PortSet]],
+    around: Surroundings,
+) -> Iterator[Allowance]:
+    """DNS for every subject but the DNS servers themselves.
+
+    Source: https://kubernetes.io/docs/concepts/services-networking/network-policies/: a pod that
+    is isolated for egress needs a rule for DNS too.
+    """
+    serving = tuple(servers)
+    for subject in subjects:
+        if any(party in subject.workloads for party, _ in serving):
+            continue
+        for party, ports in serving:
+            yield from _dns(subject, party, ports, around)
+
+
+def _dns(
+    subject: Subject, party: Party, ports: PortSet, around: Surroundings
+) -> Iterator[Allowance]:
+    if isinstance(party, Address):
+        yield Allowance(subject.id, Direction.EGRESS, ports, Ground.DNS, ips=(party.ip,))
+    elif peer := pod_peer(party, subject.id.namespace, around.subjects):
+        yield Allowance(subject.id, Direction.EGRESS, ports, Ground.DNS, peers=(peer,))
+
+
+def webhook_allowances(
+    targets: Iterable[tuple[Party, str, int]], around: Surroundings
+) -> tuple[tuple[Allowance, ...], tuple[Open, ...]]:
+    """Ingress from the API server to pods that webhook and APIService objects name, seen or not."""
+    allowances, opened = [], []
+    ips = _known_ips(around.apiserver)
+    for party, protocol, port in targets:
+        subject = around.subjects.get(party) if isinstance(party, WorkloadId) else None
+        if subject is None:
+            continue
+        if ips:
+            ports = PortSet.of(Protocol(protocol), port)
+            allowances.append(
+                Allowance(subject.id, Direction.INGRESS, ports, Ground.WEBHOOK, ips=ips)
+            )
+        else:
+            why = "the API server calls it, and the API server's address is not known"
+            opened.append(Open(subject.id, Direction.INGRESS, why))
+    return tuple(allowances), tuple(opened)
+
+
+# ---- exact addresses ---------------------------------------------------------------------------
+
+
+def aggregate_addresses(
+    ports_of: Mapping[str, PortSet], covered: Iterable[tuple[Peer, PortSet]] = ()
+) -> tuple[tuple[IpBlock, PortSet], ...]:
+    """The fewest CIDRs that cover exactly these addresses, each with its ports; sorted.
+
+    Args:
+        ports_of: the ports of each address.
+        covered: blocks that are allowed anyway; what they already allow is not said twice.
+    """
+    wide = [(p.addresses, ports) for p, ports in covered if isinstance(p, IpBlock)]
+    sets: dict[PortSet, IpSet] = {}
+    for ip, ports in ports_of.items():
+        allowed = [a for a, p in wide if a.contains(ip) and ports <= p]
+        if not allowed:
+            sets[ports] = sets.get(ports, IpSet.NONE) | IpSet.of_address(ip)
+    blocks = ((IpBlock(cidr), ports) for ports, ips in sets.items() for cidr in ips.cidrs())
+    return tuple(sorted(blocks))
