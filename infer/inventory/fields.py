@@ -30,11 +30,9 @@ class Field:
 
     def get(self, key: str) -> Field:
         """The field of a mapping; absent where the mapping is, or lacks the key."""
-        if self.value is None:
-            return self
-        if not isinstance(self.value, dict):
+        if self.value is not None and not isinstance(self.value, dict):
             raise self.error("a mapping")
-        return Field(self.value.get(key), self._below(f".{key}"))
+        return Field(self.value.get(key) if self.value else None, self._below(f".{key}"))
 
     def dig(self, *keys: str) -> Field:
         """The field some mappings further down."""

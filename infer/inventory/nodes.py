@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Final
 
 from infer.inventory.fields import Field
 from infer.inventory.snapshot import ApiObject
 from infer.model import NodeRecord
+from infer.netpol.cidrs import read_address, read_network
 
 _NODE_TYPES: Final = frozenset({"InternalIP", "ExternalIP", "CiliumInternalIP"})
 # Addresses that network plugins give a node, often inside the pod range, where they are no pods.
@@ -32,6 +33,7 @@ _ADDRESS_NOTES: Final = (
     "projectcalico.org/IPv6VXLANTunnelAddr",
     "projectcalico.org/IPv6WireguardInterfaceAddr",
 )
+_WORD: Final = re.compile(r"[\w:./]+")
 _RANGE_NOTES: Final = (
     "io.cilium.network.ipv4-pod-cidr",
     "k8s.ovn.org/node-subnets",
@@ -41,7 +43,10 @@ _RANGE_NOTES: Final = (
 
 
 def node_records(kinds: Mapping[str, Sequence[ApiObject]]) -> tuple[NodeRecord, ...]:
-    """Every node, sorted by name, with the addresses that it and its network plugin use."""
+    """Every node, sorted by name, with the addresses that it and its network plugin use.
+
+    Exact for what status and spec say; words of annotations count if they are addresses.
+    """
     ciliums = {each.name: each.body for each in kinds["CiliumNode"]}
     return tuple(_node_record(node, ciliums.get(node.name)) for node in kinds["Node"])
 
@@ -56,10 +61,10 @@ def _own_addresses(body: Field) -> Iterator[str]:
     for address in body.dig("status", "addresses").each():
         if address.get("type").text() in _NODE_TYPES:
             yield address.get("address").address()
-    for note in _notes(body, _ADDRESS_NOTES):
+    for word in _noted(body, _ADDRESS_NOTES):
         # A plugin writes an address with or without the length of its prefix.
-        text = note.text().partition("/")[0]
-        yield Field(text, note.at).address()
+        with suppress(ValueError):
+            yield str(read_address(word.partition("/")[0]))
 
 
 def _own_ranges(body: Field) -> Iterator[str]:
@@ -67,28 +72,16 @@ def _own_ranges(body: Field) -> Iterator[str]:
     for each in spec.get("podCIDRs").each() or [spec.get("podCIDR")]:
         if each:
             yield each.cidr()
-    for note in _notes(body, _RANGE_NOTES):
-        yield note.cidr()
+    for word in _noted(body, _RANGE_NOTES):
+        with suppress(ValueError):
+            yield str(read_network(word))
 
 
-def _notes(body: Field, names: Sequence[str]) -> Iterator[Field]:
-    """The values of annotations, one by one where a plugin packs several into JSON."""
+def _noted(body: Field, names: Sequence[str]) -> Iterator[str]:
+    """The words of annotations: a plugin's own text, one address, a list of them, or JSON."""
     annotations = body.dig("metadata", "annotations")
     for name in names:
-        note = annotations.get(name)
-        for text in _unpacked(note):
-            yield Field(text, note.at)
-
-
-def _unpacked(note: Field) -> list[str]:
-    text = note.text()
-    if not text.startswith(("[", "{")):
-        return [text] if text else []
-    try:
-        json.loads(text)
-    except ValueError as err:
-        raise note.error("JSON") from err
-    return re.findall(r'"([0-9a-fA-F.:]*[.:][0-9a-fA-F.:]*(?:/\d+)?)"', text)
+        yield from _WORD.findall(annotations.get(name).text())
 
 
 def _cilium_addresses(body: Field) -> Iterator[str]:
