@@ -19,10 +19,22 @@ class Field:
     """One value of a document with its place; an absent or null value is a field too.
 
     Every reading method raises InventoryError where the value is of another type.
+
+    Attributes:
+        value: what stands there.
+        root: the place of the document.
+        steps: the way from the root to the value, ``.key`` or ``[index]`` each.
     """
 
     value: object
-    at: Location
+    root: Location
+    steps: tuple[str, ...] = ()
+
+    @property
+    def at(self) -> Location:
+        """Where the value stands: file, line of the document, path."""
+        path = "".join(self.steps).removeprefix(".")
+        return Location(self.root.source, self.root.line, path or None)
 
     def __bool__(self) -> bool:
         """False for a value that is absent, null or empty."""
@@ -32,7 +44,7 @@ class Field:
         """The field of a mapping; absent where the mapping is, or lacks the key."""
         if self.value is not None and not isinstance(self.value, dict):
             raise self.error("a mapping")
-        return Field(self.value.get(key) if self.value else None, self._below(f".{key}"))
+        return self._below(self.value.get(key) if self.value else None, f".{key}")
 
     def dig(self, *keys: str) -> Field:
         """The field some mappings further down."""
@@ -47,7 +59,7 @@ class Field:
             return []
         if not isinstance(self.value, list):
             raise self.error("a list")
-        return [Field(value, self._below(f"[{i}]")) for i, value in enumerate(self.value)]
+        return [self._below(value, f"[{i}]") for i, value in enumerate(self.value)]
 
     def text(self) -> str:
         """The text; empty where it is absent."""
@@ -127,9 +139,8 @@ class Field:
         hint = "give the unedited output of kubectl get ... -o json (or yaml)"
         return InventoryError(f"not {wanted} (found {shown})", at=self.at, hint=hint)
 
-    def _below(self, step: str) -> Location:
-        path = f"{self.at.path or ''}{step}".removeprefix(".")
-        return Location(self.at.source, self.at.line, path)
+    def _below(self, value: object, step: str) -> Field:
+        return Field(value, self.root, (*self.steps, step))
 
 
 def read_time(text: str) -> datetime:

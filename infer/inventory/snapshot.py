@@ -85,7 +85,7 @@ class ApiObject:
         """The owner reference that manages the object; absent where none does."""
         owners = self.body.dig("metadata", "ownerReferences").each()
         managing = [owner for owner in owners if owner.get("controller").flag()]
-        return next(iter(managing or owners), Field(None, self.body.at))
+        return next(iter(managing or owners), Field(None, self.body.root))
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +157,9 @@ def _unpacked(field: Field) -> Iterator[Field]:
             raise item.error("a Kubernetes object")
         version = field.get("apiVersion").text()
         told = {"kind": kind.removesuffix("List"), "apiVersion": version}
-        yield from _unpacked(item if kind == "List" else Field(told | item.value, item.at))
+        yield from _unpacked(
+            item if kind == "List" else Field(told | item.value, item.root, item.steps)
+        )
 
 
 def _is_known(body: Field) -> bool:
