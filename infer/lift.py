@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from infer.backends import Backends, Target
-from infer.model import Connection, Endpoint, Evidence, Kind, Party, Seen
+from infer.model import Address, Connection, Endpoint, Evidence, Kind, Party, Seen, ServiceRecord
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,6 +36,7 @@ class Observation:
         server: index into the endpoints.
         targets: what the server is for a policy: one party and port, or a Service's backends.
         connections: the connections that it stands for, one a target.
+        translated: whether the targets are the backends of a Service.
         reason: why it is left out, or empty.
     """
 
@@ -48,6 +49,7 @@ class Observation:
     records: int
     weight: int
     local: bool
+    translated: bool
     reason: str
 
 
@@ -140,8 +142,9 @@ def _direct_targets(rows: Iterable[_Row], context: Context) -> frozenset[tuple[P
 def _observe(
     row: _Row, context: Context, direct: frozenset[tuple[Party, Target]]
 ) -> Observation:
-    targets, reason = _targets(row, context, direct)
-    reason = _reason(row, context, reason)
+    service = _service(row, context)
+    targets, server_reason = _targets(row, context, service, direct)
+    reason = _reason(row, context, server_reason)
     client = context.parties[row.number("client")]
     connections = tuple(
         Connection(client or _unknown(context.endpoints[row.number("client")]), party,
@@ -158,25 +161,37 @@ def _observe(
         row.number("records"),
         row.number("weight"),
         _is_local(row, context),
+        isinstance(service, ServiceRecord) and not server_reason,
         reason,
     )
 
 
+def _service(row: _Row, context: Context) -> ServiceRecord | str | None:
+    """The Service that was addressed; its name where the inventory does not have it."""
+    end = context.endpoints[row.number("server")]
+    if end.kind is Kind.POD or end.reason:
+        return None
+    name = row.text("service")
+    return end.service or context.backends.named(name) or name or None
+
+
 def _targets(
-    row: _Row, context: Context, direct: frozenset[tuple[Party, Target]]
+    row: _Row,
+    context: Context,
+    service: ServiceRecord | str | None,
+    direct: frozenset[tuple[Party, Target]],
 ) -> tuple[tuple[Target, ...], str]:
     """What the server is after address translation, and why that cannot be told if so."""
     end = context.endpoints[row.number("server")]
-    party = context.parties[row.number("server")]
     port = row.number("port")
-    service = end.service or context.backends.named(row.text("service"))
-    if end.kind is Kind.POD or end.reason or (service is None and not row.text("service")):
-        return ((party or _unknown(end), port),), end.reason
+    itself = ((context.parties[row.number("server")] or _unknown(end), port),)
     if service is None:
-        return ((_unknown(end), port),), "unknown-service"
+        return itself, end.reason
+    if isinstance(service, str):
+        return itself, "unknown-service"
     targets = context.backends.targets(service, row.text("protocol"), port)
     if not targets:
-        return ((_unknown(end), port),), "service-without-backends"
+        return itself, "service-without-backends"
     client = context.parties[row.number("client")]
     translated = tuple(t for t in targets if client is not None and (client, t) in direct)
     return translated or targets, ""
@@ -184,8 +199,6 @@ def _targets(
 
 def _unknown(end: Endpoint) -> Party:
     """A party to name in reports where the endpoint has none."""
-    from infer.model import Address
-
     return Address(end.kind, end.ip)
 
 

@@ -313,3 +313,16 @@ class Seen:
     reason: str = ""
     local: bool = False
     virtual: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that a person should know; a ``finding`` needs one to look before a rollout.
+
+    ``code`` is stable; ``names`` are what it is about, sorted.
+    """
+
+    code: str
+    text: str
+    names: tuple[str, ...] = ()
+    finding: bool = False

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from infer import schema
+from infer.model import Inventory
 from infer.schema import Reduction
 
 if TYPE_CHECKING:
@@ -75,6 +76,29 @@ def orient_edges(
     finally:
         for name in tables:
             con.unregister(name)
+
+
+def known_ports(inventory: Inventory) -> pd.DataFrame:
+    """The server ports that containers declare and Services offer, by address and by pod."""
+    import pandas as pd
+
+    rows = {
+        (place, str(port.protocol), port.port)
+        for pod in inventory.pods
+        if not pod.host_network
+        for port in pod.ports
+        for place in (*pod.ips, f"{pod.namespace}/{pod.name}")
+    }
+    rows |= {
+        (ip, port.protocol, port.port)
+        for service in inventory.services
+        for ip in (*service.ips, *service.external_ips)
+        for port in service.ports
+    }
+    rows |= {(ip, "TCP", port) for ip, port in inventory.apiserver}
+    frame = pd.DataFrame(sorted(rows), columns=list(KNOWN_PORT_COLUMNS))
+    types = {"place": "string[pyarrow]", "protocol": "string[pyarrow]", "port": "int32[pyarrow]"}
+    return frame.astype(types)
 
 
 def _at(side: str) -> str:

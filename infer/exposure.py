@@ -1,0 +1,150 @@
+"""How much policies allow beyond what was seen, over all ports, as exact numbers.
+
+The unit is one (client workload, server workload, protocol, port). What is allowed without having
+been seen is counted apart by its reason; what has none is the over-grant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from infer.allow import Ground
+from infer.lift import EXPRESSIBLE
+from infer.model import Labels, Party, Seen, Subject, Workload, WorkloadId
+from infer.netpol import (
+    Direction,
+    NetworkPolicy,
+    Pod,
+    PortSet,
+    Profile,
+    Protocol,
+    Reachability,
+)
+
+_POSSIBLE_PORTS: Final = PortSet.ALL.count
+
+
+@dataclass(frozen=True, slots=True)
+class Widening:
+    """What is allowed without having been seen, by reason.
+
+    ``dns`` and ``merged_subject``, ``service``, ``port_range`` count (client, server, protocol,
+    port) between workloads; ``node`` and ``world`` count (workload, direction, protocol, port)
+    that a range of addresses is open for, of which only some were seen.
+    """
+
+    dns: int = 0
+    node: int = 0
+    world: int = 0
+    merged_subject: int = 0
+    port_range: int = 0
+    service: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """What workloads can do to each other under policies.
+
+    Attributes:
+        possible: without any policy: every ordered pair of different workloads, on every port of
+            TCP, UDP and SCTP.
+        allowed: of these, what the policies allow.
+        over_granted: of these, where a policy stands at either end: what was not seen and no
+            widening explains.
+        widening: what was not seen, with its reason.
+    """
+
+    possible: int
+    allowed: int
+    over_granted: int
+    widening: Widening
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What explains an allowance, for ``measure_exposure``."""
+
+    workloads: tuple[Workload, ...]
+    subjects: Mapping[WorkloadId, Subject]
+    namespaces: Mapping[str, Labels]
+    dns: Mapping[Party, PortSet]
+    opened: Mapping[Ground, int]  # (workload, direction, protocol, port) open to a whole range
+
+
+def measure_exposure(
+    policies: Iterable[NetworkPolicy], seen: Sequence[Seen], known: Known, profile: Profile
+) -> Exposure:
+    """The exposure under ``policies``, exact over the workloads' stable labels."""
+    rules = tuple(policies)
+    pods = {w.id: _stand_in(w) for w in known.workloads if w.stable is not None}
+    by_pod = {pod.full_name: id_ for id_, pod in pods.items()}
+    namespaces = {name: dict(labels) for name, labels in known.namespaces.items()}
+    reach = Reachability(rules, namespaces, pods.values(), profile)
+    observed = _between(s for s in seen if not s.virtual)
+    virtual = _between(s for s in seen if s.virtual)
+    counts = dict.fromkeys(("dns", "merged_subject", "service", "over"), 0)
+    for src, dst, ports in _policed_pairs(reach):
+        client, server = by_pod[src.full_name], by_pod[dst.full_name]
+        extra = ports - observed.get((client, server), PortSet.NONE)
+        if extra:
+            for reason, count in _explain((client, server), extra, virtual, known):
+                counts[reason] += count
+    return Exposure(
+        possible=len(pods) * max(len(pods) - 1, 0) * _POSSIBLE_PORTS,
+        allowed=reach.total(),
+        over_granted=counts["over"],
+        widening=Widening(
+            dns=counts["dns"],
+            node=known.opened.get(Ground.NODE, 0),
+            world=known.opened.get(Ground.WORLD, 0),
+            merged_subject=counts["merged_subject"],
+            service=counts["service"],
+        ),
+    )
+
+
+def _stand_in(workload: Workload) -> Pod:
+    """One pod with the labels that all pods of the workload share, and their declared ports."""
+    ports = {port for member in workload.members for port in member.ports}
+    name = f"{workload.id.kind}:{workload.id.name}"
+    return Pod(workload.id.namespace, name, workload.stable or (), ports=tuple(sorted(ports)))
+
+
+def _policed_pairs(reach: Reachability) -> Iterator[tuple[Pod, Pod, PortSet]]:
+    """Pairs with a policy at either end, and what it lets through."""
+    isolated = {d: {pod for pod in reach.pods if reach.isolated(pod, d)} for d in Direction}
+    for src, dst, ports in reach.pairs():
+        if src in isolated[Direction.EGRESS] or dst in isolated[Direction.INGRESS]:
+            yield src, dst, ports
+
+
+def _between(seen: Iterable[Seen]) -> dict[tuple[Party, Party], PortSet]:
+    """What was seen between each two parties and shall be allowed."""
+    found: dict[tuple[Party, Party], PortSet] = {}
+    for each in seen:
+        connection = each.connection
+        if each.reason or connection.protocol not in EXPRESSIBLE:
+            continue
+        pair = (connection.client, connection.server)
+        ports = PortSet.of(Protocol(connection.protocol), connection.port)
+        found[pair] = found.get(pair, PortSet.NONE) | ports
+    return found
+
+
+def _explain(
+    pair: tuple[WorkloadId, WorkloadId],
+    extra: PortSet,
+    virtual: Mapping[tuple[Party, Party], PortSet],
+    known: Known,
+) -> Iterator[tuple[str, int]]:
+    """Why ports that were not seen are allowed, with how many of them."""
+    dns = extra & known.dns.get(pair[1], PortSet.NONE)
+    yield "dns", dns.count
+    rest = extra - dns
+    service = rest & virtual.get(pair, PortSet.NONE)
+    yield "service", service.count
+    merged = any(len(known.subjects[id_].workloads) > 1 for id_ in pair
+                 if id_ in known.subjects)  # fmt: skip
+    yield ("merged_subject" if merged else "over"), (rest - service).count

@@ -1,0 +1,355 @@
+"""The line: a merged reduction and an inventory -> suggested policies, replayed and measured.
+
+The only place that knows the order of the steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from infer.allow import (
+    Allowance,
+    Ground,
+    Open,
+    Surroundings,
+    dns_allowances,
+    node_peers,
+    observed_allowances,
+    webhook_allowances,
+)
+from infer.assemble import Assembled, RuleEvidence, assemble_policies, default_deny
+from infer.backends import Backends
+from infer.dns import dns_servers
+from infer.enrich import Enriched, enrich_connections
+from infer.exposure import Exposure, Known, measure_exposure
+from infer.group import Grouped, group_endpoints
+from infer.lift import Context, Lifted, lift_connections
+from infer.model import (
+    Address,
+    Inventory,
+    Kind,
+    Notice,
+    Party,
+    Ranges,
+    Seen,
+    Subject,
+    WorkloadId,
+)
+from infer.netpol import Direction, NetworkPolicy, PortSet, Profile
+from infer.notices import (
+    denial_notices,
+    left_out_notices,
+    log_notices,
+    missing_nodes,
+    open_notices,
+    review_notices,
+)
+from infer.orient import Oriented, known_ports, orient_edges
+from infer.ranges import known_ranges, with_observed
+from infer.replay import Cast, Coverage, replay_connections
+from infer.scan import find_scans
+from infer.schema import Reduction
+from infer.scope import (
+    DefaultDeny,
+    Denial,
+    choose_namespaces,
+    decide_denials,
+    evident,
+    isolate_subjects,
+)
+from infer.selection import Selected, select_subjects
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+BOTH = (Direction.INGRESS, Direction.EGRESS)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a user may choose.
+
+    Attributes:
+        namespaces: which get policies; empty for all but the platform's own.
+        directions: which are isolated.
+        default_deny: when a namespace gets its default-deny.
+        ranges: the cluster's ranges, as stated; empty where not.
+        cluster: whose pods get policies, where the log has several.
+        world_exact: only observed outside clients instead of anywhere outside.
+        profile: whose reading of the API the replay follows.
+    """
+
+    namespaces: tuple[str, ...] = ()
+    directions: tuple[Direction, ...] = BOTH
+    default_deny: DefaultDeny = DefaultDeny.AUTO
+    ranges: Ranges = Ranges()
+    cluster: str = ""
+    world_exact: bool = False
+    profile: Profile = Profile.SPEC
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """Suggested policies with everything that stands behind them.
+
+    Attributes:
+        policies: in the order in which they are applied: allows first, default-denies last.
+        evidence: of every rule, in the order of the policies.
+        subjects: what each policy selects, by ``namespace/name``.
+        seen: every connection between workloads and addresses, left out or not, sorted.
+        coverage: the replay of the log over the policies.
+        exposure: what the policies allow beyond what was seen.
+        notices: what a person should know; findings first.
+        namespaces: those that get policies, sorted.
+        ranges: the cluster's ranges, and from where they are known.
+        first_seen: of the records in the window; None where the log has no times.
+        last_seen: likewise.
+    """
+
+    policies: tuple[NetworkPolicy, ...]
+    evidence: tuple[RuleEvidence, ...]
+    subjects: Mapping[str, Subject]
+    seen: tuple[Seen, ...]
+    coverage: Coverage
+    exposure: Exposure
+    notices: tuple[Notice, ...]
+    namespaces: tuple[str, ...]
+    ranges: Ranges
+    first_seen: datetime | None
+    last_seen: datetime | None
+
+    @property
+    def findings(self) -> tuple[Notice, ...]:
+        """The notices that need a person."""
+        return tuple(notice for notice in self.notices if notice.finding)
+
+
+def suggest_policies(
+    con: DuckDBPyConnection, reduction: Reduction, inventory: Inventory, options: Options
+) -> Suggestion:
+    """The least policies that allow what a log shows, replayed over that log.
+
+    Raises:
+        InputError: a namespace that was asked for is not known, or the log has several clusters.
+    """
+    oriented = orient_edges(con, reduction, known_ports(inventory))
+    oriented = _with_scans(oriented)
+    stated = known_ranges(options.ranges, inventory)
+    enriched = enrich_connections(oriented.connections, inventory, stated, options.cluster)
+    grouped = group_endpoints(enriched.endpoints, inventory)
+    backends = Backends.of(inventory, grouped.workloads)
+    lifted = lift_connections(
+        enriched.connections, Context(enriched.endpoints, grouped.parties, backends)
+    )
+    scene = _Scene(
+        inventory=inventory,
+        enriched=enriched,
+        grouped=grouped,
+        backends=backends,
+        lifted=lifted,
+        selected=select_subjects(grouped.workloads),
+        ranges=with_observed(stated, enriched.endpoints),
+    )
+    return _conclude(scene, _decide(scene, options), oriented, options)
+
+
+def _with_scans(oriented: Oriented) -> Oriented:
+    marked = oriented.connections.assign(scan=find_scans(oriented.connections))
+    return Oriented(marked, oriented.notes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Scene:
+    """Everything that is known before anything is decided."""
+
+    inventory: Inventory
+    enriched: Enriched
+    grouped: Grouped
+    backends: Backends
+    lifted: Lifted
+    selected: Selected
+    ranges: Ranges
+
+    @property
+    def subject_of(self) -> dict[WorkloadId, Subject]:
+        """The subject of each workload that labels can select."""
+        return {id_: s for s in self.selected.subjects for id_ in s.workloads}
+
+
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    """What is isolated, and what must be allowed."""
+
+    namespaces: tuple[str, ...]
+    assembled: Assembled
+    denials: tuple[Denial, ...]
+    opened: tuple[Open, ...]
+    dns: Mapping[Party, PortSet]
+    subjects: Mapping[WorkloadId, Subject]
+
+    @property
+    def policies(self) -> tuple[NetworkPolicy, ...]:
+        """Allows first, default-denies last."""
+        last = (default_deny(d.namespace, d.directions) for d in self.denials if d.directions)
+        return (*self.assembled.policies, *last)
+
+
+def _decide(scene: _Scene, options: Options) -> _Decided:
+    workloads = scene.grouped.workloads
+    namespaces = choose_namespaces({w.id.namespace for w in workloads}, options.namespaces)
+    subjects = scene.subject_of
+    scoped = [s for s in scene.selected.subjects if s.id.namespace in namespaces]
+    around = _surroundings(scene, options)
+    dns = dict(dns_servers(scene.inventory, workloads, scene.lifted.seen, scene.backends))
+    allowances, opened = _needs(scene, around, scoped, dns)
+    opened = tuple(o for o in opened if o.direction in options.directions
+                   and o.subject.namespace in namespaces)  # fmt: skip
+    isolated = isolate_subjects(scoped, evident(scene.lifted.seen), options.directions, opened)
+    inside = [w for w in workloads if w.id.namespace in namespaces]
+    denials = decide_denials(inside, isolated, subjects, options.directions, options.default_deny)
+    opened = tuple(o for o in opened if o.subject in isolated)
+    assembled = assemble_policies(scoped, allowances, isolated)
+    return _Decided(namespaces, assembled, denials, opened, dns, subjects)
+
+
+def _surroundings(scene: _Scene, options: Options) -> Surroundings:
+    observed = {e.ip for e in scene.enriched.endpoints if e.kind is Kind.APISERVER}
+    services = scene.inventory.services
+    outward = frozenset(
+        id_ for service in services if service.outward for id_ in scene.backends.selected(service)
+    )
+    return Surroundings(
+        subjects=scene.subject_of,
+        ranges=scene.ranges,
+        apiserver=tuple(sorted({ip for ip, _ in scene.inventory.apiserver} | observed)),
+        outward=outward if services else None,
+        world_exact=options.world_exact,
+    )
+
+
+def _needs(
+    scene: _Scene,
+    around: Surroundings,
+    scoped: Iterable[Subject],
+    dns: Mapping[Party, PortSet],
+) -> tuple[tuple[Allowance, ...], tuple[Open, ...]]:
+    """Everything that must be allowed, and the directions that cannot be restricted."""
+    subjects = tuple(scoped)
+    allowances, opened = observed_allowances(scene.lifted.seen, around)
+    called = [
+        target
+        for namespace, name in scene.inventory.api_called
+        if (service := scene.backends.services.get((namespace, name))) is not None
+        for target in scene.backends.all_targets(service)
+    ]
+    webhooks, unreachable = webhook_allowances(called, around)
+    resolving = tuple(dns_allowances(subjects, dns.items(), around))
+    if not dns:
+        why = "no DNS server is known, neither by log nor by inventory"
+        opened = (*opened, *(Open(s.id, Direction.EGRESS, why) for s in subjects))
+    return (*allowances, *webhooks, *resolving), (*opened, *unreachable)
+
+
+# ---- measuring ---------------------------------------------------------------------------------
+
+
+def _conclude(
+    scene: _Scene, decided: _Decided, oriented: Oriented, options: Options
+) -> Suggestion:
+    workloads = {w.id: w for w in scene.grouped.workloads}
+    cast = Cast(scene.enriched.endpoints, workloads, scene.enriched.namespaces)
+    coverage = replay_connections(
+        scene.lifted.observations, decided.policies, cast, options.profile
+    )
+    exposure = measure_exposure(
+        decided.policies, scene.lifted.seen, _known(scene, decided), options.profile
+    )
+    notices = sorted(
+        _notices(scene, decided, oriented, coverage, exposure),
+        key=lambda n: (not n.finding, n.code, n.text),
+    )
+    times = [t for s in scene.lifted.seen for t in (s.evidence.first_seen, s.evidence.last_seen)]
+    known_times = [time for time in times if time]
+    return Suggestion(
+        policies=decided.policies,
+        evidence=decided.assembled.evidence,
+        subjects=MappingProxyType(dict(decided.assembled.subjects)),
+        seen=scene.lifted.seen,
+        coverage=coverage,
+        exposure=exposure,
+        notices=tuple(notices),
+        namespaces=decided.namespaces,
+        ranges=scene.ranges,
+        first_seen=min(known_times, default=None),
+        last_seen=max(known_times, default=None),
+    )
+
+
+def _known(scene: _Scene, decided: _Decided) -> Known:
+    return Known(
+        workloads=scene.grouped.workloads,
+        subjects=decided.subjects,
+        namespaces=scene.enriched.namespaces,
+        dns=decided.dns,
+        opened=_opened_ranges(decided, scene.ranges),
+    )
+
+
+def _opened_ranges(decided: _Decided, ranges: Ranges) -> dict[Ground, int]:
+    """(workload, direction, protocol, port) that are open to a whole range of addresses."""
+    wide = {Ground.WORLD} | ({Ground.NODE} if node_peers(ranges) else set())
+    rules = {
+        ref: rule for policy in decided.policies for d in Direction for ref, rule in policy.refs(d)
+    }
+    counts = dict.fromkeys(wide, 0)
+    for each in decided.assembled.evidence:
+        for ground in wide & set(each.grounds):
+            counts[ground] += rules[each.rule].ports.count
+    return counts
+
+
+def _notices(
+    scene: _Scene,
+    decided: _Decided,
+    oriented: Oriented,
+    coverage: Coverage,
+    exposure: Exposure,
+) -> Iterable[Notice]:
+    blocked: dict[str, int] = {}
+    for each in coverage.left_out:
+        blocked[each.reason] = blocked.get(each.reason, 0) + each.would_be_blocked
+    yield from left_out_notices(coverage.records.left_out, blocked)
+    yield from open_notices(decided.opened)
+    yield from denial_notices(decided.denials, scene.inventory)
+    yield from review_notices(scene.lifted.seen, decided.namespaces)
+    yield from log_notices(oriented.notes, oriented.connections)
+    yield from missing_nodes(oriented.notes, scene.inventory)
+    yield from _label_notices(scene, decided)
+    yield from (Notice("inventory", text) for text in scene.inventory.warnings)
+    yield from _broken_promises(coverage, exposure)
+
+
+def _label_notices(scene: _Scene, decided: _Decided) -> Iterable[Notice]:
+    inside = [id_ for id_ in scene.selected.unselectable if id_.namespace in decided.namespaces]
+    if inside:
+        text = "labels are not known: no policy"
+        yield Notice("labels-unknown", text, tuple(map(str, inside)), finding=True)
+    for subject in scene.selected.subjects:
+        if len(subject.workloads) > 1 and subject.id.namespace in decided.namespaces:
+            text = "labels cannot tell these workloads apart: one policy covers all of them"
+            yield Notice("same-labels", text, tuple(map(str, subject.workloads)), finding=True)
+    yield from (Notice("labels-changed", text) for text in scene.grouped.warnings)
+
+
+def _broken_promises(coverage: Coverage, exposure: Exposure) -> Iterable[Notice]:
+    denied = tuple(sorted(str(c) for c, d in coverage.decisions.items() if d == "denied"))
+    if denied:
+        text = "observed, not left out, and still denied by the suggested policies"
+        yield Notice("replay-denied", text, denied, finding=True)
+    if exposure.over_granted:
+        text = f"{exposure.over_granted:,} (client, server, port) allowed without being seen"
+        yield Notice("over-granted", text, finding=True)

@@ -1,0 +1,220 @@
+"""What a person should know about a log and what was made of it; exact sentences, no decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from infer.allow import Open
+from infer.lift import NO_FINDING
+from infer.model import Address, Inventory, Kind, Notice, Party, Seen, WorkloadId
+from infer.scope import Denial
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_RARE_WITHIN: Final = timedelta(minutes=1)
+_RARE_IN: Final = timedelta(hours=1)
+_RARE_RECORDS: Final = 20
+_END_OF_LOG: Final = 0.1
+_MESH_PORTS: Final = {15008: "Istio HBONE", 4143: "Linkerd"}
+
+_REASONS: Final = {
+    "denied": "denied by policy already",
+    "dropped": "dropped for other reasons than policy, never forwarded",
+    "not-traffic": "translation or debug events, no traffic",
+    "icmp": "ICMP, which a NetworkPolicy cannot name",
+    "protocol": "a protocol that a NetworkPolicy cannot name",
+    "scan": "part of a scan",
+    "ambiguous-direction": "nothing tells which side is the client",
+    "no-port": "the log gives no server port",
+    "no-address": "the log gives neither pod nor address",
+    "no-namespace": "the log names a pod without its namespace",
+    "invalid-namespace": "the log gives a namespace name that Kubernetes cannot have",
+    "not-a-host": "loopback, multicast or unspecified addresses",
+    "address-reused": "several pods had the address, and the time does not tell which",
+    "unknown-pod-address": "an address of the pod range that no known pod had",
+    "unknown-service": "a Service that no inventory describes",
+    "service-without-backends": "a Service behind which no pod is known",
+    "client-is-a-service": "a Service address as the client",
+}
+
+
+def reason_text(reason: str) -> str:
+    """A left-out reason as a person would say it."""
+    return _REASONS.get(reason, reason)
+
+
+def left_out_notices(records: Mapping[str, int], blocked: Mapping[str, int]) -> Iterator[Notice]:
+    """One notice a reason: how many records, and how many would be blocked."""
+    for reason, count in sorted(records.items()):
+        text = (
+            f"{count:,} records left out: {reason_text(reason)};"
+            f" {blocked.get(reason, 0):,} would be blocked"
+        )
+        yield Notice(f"left-out-{reason}", text, finding=reason not in NO_FINDING)
+
+
+def open_notices(opened: Iterable[Open]) -> Iterator[Notice]:
+    """One notice a reason for directions that are not restricted."""
+    by_why: dict[str, set[str]] = {}
+    for each in opened:
+        by_why.setdefault(f"{each.direction.lower()} is not restricted: {each.why}", set()).add(
+            str(each.subject)
+        )
+    for why, names in sorted(by_why.items()):
+        yield Notice("not-restricted", why, tuple(sorted(names)), finding=True)
+
+
+def denial_notices(denials: Iterable[Denial], inventory: Inventory) -> Iterator[Notice]:
+    """What stands against a default-deny, or makes it a risk."""
+    for denial in denials:
+        uncovered = tuple(map(str, denial.uncovered))
+        if uncovered:
+            what = "gets no default-deny" if not denial.directions else "gets its default-deny"
+            text = f"namespace {denial.namespace} {what}: workloads without evidence"
+            yield Notice("uncovered", text, uncovered, finding=True)
+        elif denial.directions and not inventory:
+            text = (
+                f"namespace {denial.namespace} gets a default-deny without an inventory:"
+                " pods that the log does not show are isolated too"
+            )
+            yield Notice("default-deny-without-inventory", text, (denial.namespace,))
+
+
+def review_notices(seen: Iterable[Seen], scope: Iterable[str]) -> Iterator[Notice]:
+    """Connections of the chosen namespaces that deserve a look."""
+    namespaces = set(scope)
+    standing = [s for s in seen if not s.reason and _touches(s, namespaces)]
+    yield from _one_offs(standing)
+    yield from _listed("unanswered", "never answered, allowed all the same", standing,
+                       lambda s: s.evidence.answered is False)  # fmt: skip
+    yield from _listed("audit", "a policy in audit mode would have dropped it", standing,
+                       lambda s: dict(s.evidence.verdicts).get("audited", 0) > 0)  # fmt: skip
+    yield from _outside(standing)
+    yield from _mesh(standing)
+
+
+def _touches(seen: Seen, namespaces: set[str]) -> bool:
+    parties = (seen.connection.client, seen.connection.server)
+    return any(isinstance(p, WorkloadId) and p.namespace in namespaces for p in parties)
+
+
+def _listed(
+    code: str, text: str, seen: Iterable[Seen], test: Callable[[Seen], bool], *, finding: bool = False
+) -> Iterator[Notice]:
+    names = tuple(sorted({str(s.connection) for s in seen if test(s)}))
+    if names:
+        yield Notice(code, text, names, finding)
+
+
+def _one_offs(seen: list[Seen]) -> Iterator[Notice]:
+    """Answered connections that a long log shows once."""
+    firsts = [s.evidence.first_seen for s in seen if s.evidence.first_seen]
+    lasts = [s.evidence.last_seen for s in seen if s.evidence.last_seen]
+    if firsts and max(lasts) - min(firsts) >= _RARE_IN:
+        yield from _listed("rare", "seen once only, allowed", seen, _is_one_off)
+
+
+def _is_one_off(seen: Seen) -> bool:
+    evidence = seen.evidence
+    if seen.local or evidence.first_seen is None or evidence.last_seen is None:
+        return False
+    brief = evidence.last_seen - evidence.first_seen <= _RARE_WITHIN
+    return brief and evidence.weight <= _RARE_RECORDS
+
+
+def _outside(seen: list[Seen]) -> Iterator[Notice]:
+    """Addresses in rules that a person should check: they may change, or be pods."""
+    yield from _listed(
+        "private-address", "private addresses that no inventory knows", seen, _with_private,
+        finding=True,
+    )  # fmt: skip
+    named = [s for s in seen if _to_world(s) and s.evidence.names]
+    names = {f"{s.connection.client} -> {', '.join(s.evidence.names)}" for s in named}
+    if names:
+        text = "addresses behind DNS names change: the rules hold those that were seen"
+        yield Notice("egress-by-name", text, tuple(sorted(names)), finding=True)
+    growing = tuple(sorted(str(client) for client in _growing(seen)))
+    if growing:
+        text = "still called new outside addresses at the end of the log"
+        yield Notice("egress-grows", text, growing, finding=True)
+
+
+def _with_private(seen: Seen) -> bool:
+    parties = (seen.connection.client, seen.connection.server)
+    return any(isinstance(p, Address) and p.kind is Kind.PRIVATE for p in parties)
+
+
+def _to_world(seen: Seen) -> bool:
+    server = seen.connection.server
+    return isinstance(server, Address) and server.kind is Kind.WORLD
+
+
+def _growing(seen: list[Seen]) -> Iterator[Party]:
+    """Clients whose set of outside servers grew in the last tenth of the log."""
+    firsts: dict[Party, dict[str, datetime]] = {}
+    lasts = [s.evidence.last_seen for s in seen if s.evidence.last_seen]
+    starts = [s.evidence.first_seen for s in seen if s.evidence.first_seen]
+    for each in seen:
+        if _to_world(each) and each.evidence.first_seen is not None:
+            servers = firsts.setdefault(each.connection.client, {})
+            name = str(each.connection.server)
+            servers[name] = min(each.evidence.first_seen, servers.get(name, each.evidence.first_seen))
+    if not starts:
+        return
+    late = max(lasts) - (max(lasts) - min(starts)) * _END_OF_LOG
+    for client, servers in firsts.items():
+        if any(first > late for first in servers.values()) and min(servers.values()) <= late:
+            yield client
+
+
+def _mesh(seen: list[Seen]) -> Iterator[Notice]:
+    for port, mesh in sorted(_MESH_PORTS.items()):
+        text = f"port {port} ({mesh}) is a mesh tunnel: its rules carry every port of the server"
+        yield from _listed("mesh-tunnel", text, seen, lambda s, port=port: s.connection.port == port)
+
+
+# ---- the log itself ----------------------------------------------------------------------------
+
+
+def log_notices(notes: pd.DataFrame, connections: pd.DataFrame) -> Iterator[Notice]:
+    """What the log says of its own gaps."""
+    counts = {
+        str(kind): (int(group["records"].sum()), int(group["lost"].fillna(0).sum()))
+        for kind, group in notes.groupby("kind")
+    }
+    if counts.get("lost_events", (0, 0))[0]:
+        lost = counts["lost_events"][1]
+        text = f"{lost:,} events were lost before they were logged: rare connections may be missing"
+        yield Notice("lost-events", text, _reporters(notes, "lost_events"))
+    if counts.get("skipdata", (0, 0))[0]:
+        text = f"{counts['skipdata'][0]:,} SKIPDATA records: the flow log lost traffic there"
+        yield Notice("skipdata", text, _reporters(notes, "skipdata"))
+    if counts.get("nodata", (0, 0))[0]:
+        text = f"{counts['nodata'][0]:,} NODATA records: interfaces without traffic"
+        yield Notice("nodata", text)
+    tcp = connections[(connections["protocol"] == "TCP").fillna(False)]
+    if len(tcp) and not int(tcp["replies"].sum()):
+        text = (
+            "the log has no replies: unanswered connections and scans cannot be told from"
+            " legitimate ones"
+        )
+        yield Notice("no-replies", text)
+
+
+def _reporters(notes: pd.DataFrame, kind: str) -> tuple[str, ...]:
+    found = notes.loc[notes["kind"] == kind, "reporter"].dropna()
+    return tuple(sorted(map(str, found)))
+
+
+def missing_nodes(notes: pd.DataFrame, inventory: Inventory) -> Iterator[Notice]:
+    """Nodes of the inventory that logged nothing, where others did."""
+    flows = notes.loc[notes["kind"] == "flow", "reporter"].dropna()
+    # Cilium prefixes the cluster's name.
+    logged = {str(reporter).rsplit("/", 1)[-1] for reporter in flows}
+    known = {node.name for node in inventory.nodes}
+    silent = tuple(sorted(known - logged))
+    if silent and known & logged:
+        yield Notice("nodes-missing", "nodes of the inventory that logged no flow", silent)
