@@ -1,0 +1,1 @@
+"""Engines: readers and ``reduce`` over many files, merged; one file an engine."""

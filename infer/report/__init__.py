@@ -1,0 +1,1 @@
+"""Reports: values become text; nothing is decided and nothing is written here."""

@@ -1,0 +1,290 @@
+"""Read and reduce files one after another with the embedded DuckDB, on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from tempfile import TemporaryDirectory
+from threading import Event, Thread
+from typing import TYPE_CHECKING, Final
+
+from infer.errors import FormatUnknown, InputError, Location, RecordError
+from infer.readers import Format, Source, formats, sniff_format
+from infer.reduce import merge_reductions, reduce_flows
+from infer.schema import Reduction, Window
+from infer.sources import check_whole
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+Progress = Callable[[str, int], None]
+"""Told the file that is read and how many bytes of all files are done."""
+
+MEMORY_LIMIT: Final = "512MB"
+_LOCATIONS: Final = 3
+_MERGE_EVERY: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class FileRead:
+    """What one file gave.
+
+    Attributes:
+        name: as the user gave it.
+        format: the reader's name; empty for a file without content.
+        records: rows by kind, as in ``schema.FLOW`` (``flow``, ``lost_events``, ``malformed``
+            ...) and ``outside`` for flow records outside the window.
+        malformed: the first few malformed lines, as (line, why).
+        remarks: how the reader understood the file.
+    """
+
+    name: str
+    format: str
+    records: Mapping[str, int]
+    malformed: tuple[tuple[int, str], ...] = ()
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LogsRead:
+    """All files, reduced and merged, with the window that was applied."""
+
+    reduction: Reduction
+    files: tuple[FileRead, ...]
+    window: Window
+
+    def count(self, kind: str) -> int:
+        """Rows of one kind over all files."""
+        return sum(file.records.get(kind, 0) for file in self.files)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What ``--since`` and ``--until`` ask for: times, or durations back from the log's end."""
+
+    since: datetime | timedelta | None = None
+    until: datetime | timedelta | None = None
+
+    @property
+    def relative(self) -> bool:
+        """Whether the end of the log must be known first."""
+        return isinstance(self.since, timedelta) or isinstance(self.until, timedelta)
+
+
+@contextmanager
+def session(threads: int | None = None) -> Iterator[DuckDBPyConnection]:
+    """An embedded DuckDB with bounded memory that spills to a directory removed afterwards."""
+    import duckdb
+
+    with TemporaryDirectory(prefix="netinfer-") as spill, duckdb.connect() as con:
+        con.execute("SET TimeZone = 'UTC'")
+        con.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
+        con.execute("SET temp_directory = $path", {"path": spill})
+        con.execute("SET enable_progress_bar = true")
+        con.execute("SET enable_progress_bar_print = false")
+        con.execute("SET preserve_insertion_order = false")
+        if threads is not None:
+            con.execute(f"SET threads = {int(threads)}")
+        yield con
+
+
+def read_logs(
+    con: DuckDBPyConnection,
+    sources: Sequence[Source],
+    format_name: str | None = None,
+    span: Span = Span(),
+    progress: Progress | None = None,
+) -> LogsRead:
+    """All files as one reduction; the same for the same records in any order and any files.
+
+    Args:
+        con: from ``session``.
+        sources: from ``find_sources``.
+        format_name: the format of every file; None: each is recognised by its content.
+        span: which records count.
+        progress: told while files are read.
+
+    Raises:
+        FormatUnknown: a file is of no known format.
+        InputError: a file cannot be read, almost nothing of it is understood, or there is no flow
+            record at all.
+    """
+    with _told_by_duckdb():
+        chosen = [(source, _format(source, format_name)) for source in sources]
+        window = _window(con, chosen, span)
+        reduction, files = _read_all(con, chosen, window, progress)
+    logs = LogsRead(reduction, files, window)
+    if not logs.count("flow"):
+        raise _nothing(logs)
+    return logs
+
+
+def refuse_malformed(logs: LogsRead) -> None:
+    """Nothing, if every line of every file was understood.
+
+    Raises:
+        RecordError: at the first malformed line.
+    """
+    for file in logs.files:
+        for line, why in file.malformed:
+            hint = "leave out --strict to count malformed records and go on"
+            raise RecordError(f"malformed record: {why}", at=Location(file.name, line), hint=hint)
+
+
+def _format(source: Source, name: str | None) -> Format | None:
+    if name is None:
+        return sniff_format(source, formats())
+    if name not in formats():
+        raise FormatUnknown.asked(name, formats())
+    return formats()[name]
+
+
+def _read_all(
+    con: DuckDBPyConnection,
+    chosen: Sequence[tuple[Source, Format | None]],
+    window: Window,
+    progress: Progress | None,
+) -> tuple[Reduction, tuple[FileRead, ...]]:
+    parts: list[Reduction] = []
+    files: list[FileRead] = []
+    done = 0
+    for source, format_ in chosen:
+        if format_ is None:
+            files.append(FileRead(source.name, "", {}))
+            continue
+        size = source.path.stat().st_size
+        with _watched(con, source, done, size, progress):
+            part = _read_one(con, source, format_, window)
+        files.append(_report(source, format_, part))
+        parts.append(part)
+        if len(parts) >= _MERGE_EVERY:
+            parts = [merge_reductions(con, parts)]
+        done += size
+    return merge_reductions(con, parts or [_empty(con)]), tuple(files)
+
+
+def _read_one(
+    con: DuckDBPyConnection, source: Source, format_: Format, window: Window
+) -> Reduction:
+    check_whole(source)
+    return reduce_flows(con, format_.read(con, source), window)
+
+
+def _empty(con: DuckDBPyConnection) -> Reduction:
+    from infer import schema
+
+    return reduce_flows(con, schema.empty(con, schema.FLOW))
+
+
+def _report(source: Source, format_: Format, part: Reduction) -> FileRead:
+    """Counts of one file.
+
+    Raises:
+        InputError: almost nothing of it was understood.
+    """
+    notes = part.notes
+    counts = {str(kind): int(n) for kind, n in notes.groupby("kind")["records"].sum().items()}
+    bad = counts.get("malformed", 0)
+    lines = tuple(islice(format_.malformed(source), _LOCATIONS)) if bad else ()
+    if bad > 9 * (sum(counts.values()) - bad):
+        at = Location(source.name, lines[0][0] if lines else None)
+        why = f": {lines[0][1]}" if lines else ""
+        what = f"{bad:,} of {sum(counts.values()):,} records cannot be read as {format_.name}{why}"
+        raise InputError(what, at=at, hint="name the format with --format, or check the file")
+    return FileRead(source.name, format_.name, counts, lines, format_.remarks(source))
+
+
+def _nothing(logs: LogsRead) -> InputError:
+    """The error for logs without a flow record, saying what was there instead."""
+    outside = logs.count("outside")
+    if outside:
+        first, last = logs.window.since, logs.window.until
+        what = f"no flow record in the window (all {outside:,} are outside {first} to {last})"
+        return InputError(what, hint="change --since or --until")
+    names = ", ".join(file.name for file in logs.files[:3]) or "nothing"
+    return InputError(
+        f"no flow record in the input (read {names})",
+        hint="give flow logs, for example of 'hubble observe --last 10000 -o jsonpb'",
+    )
+
+
+# ---- the window --------------------------------------------------------------------------------
+
+
+def _window(
+    con: DuckDBPyConnection, chosen: Sequence[tuple[Source, Format | None]], span: Span
+) -> Window:
+    end = _last_record(con, chosen) if span.relative else None
+    return Window(_absolute(span.since, end), _absolute(span.until, end))
+
+
+def _absolute(bound: datetime | timedelta | None, end: datetime | None) -> datetime | None:
+    if isinstance(bound, timedelta):
+        return None if end is None else end - bound
+    return bound
+
+
+def _last_record(
+    con: DuckDBPyConnection, chosen: Sequence[tuple[Source, Format | None]]
+) -> datetime | None:
+    """The time of the newest flow record: one more pass over the files."""
+    found: list[datetime] = []
+    for source, format_ in chosen:
+        if format_ is not None:
+            flows = format_.read(con, source).filter("kind = 'flow'")
+            row = flows.aggregate("max(time)").fetchone()
+            found += [row[0].replace(tzinfo=UTC)] if row and row[0] is not None else []
+    return max(found, default=None)
+
+
+# ---- errors and progress -----------------------------------------------------------------------
+
+
+@contextmanager
+def _told_by_duckdb() -> Iterator[None]:
+    """DuckDB's own complaints as errors for people."""
+    import duckdb
+
+    try:
+        yield
+    except duckdb.OutOfMemoryException as err:
+        what = f"the log does not fit into {MEMORY_LIMIT} of memory and could not be spilled"
+        raise InputError(_with_detail(what, err), hint="free space in the temporary directory") from err
+    except duckdb.IOException as err:
+        raise InputError(_with_detail("a file cannot be read", err)) from err
+    except duckdb.Error as err:
+        raise InputError(_with_detail("the flow log cannot be read", err)) from err
+
+
+def _with_detail(what: str, err: Exception) -> str:
+    detail = str(err).strip().splitlines()[0] if str(err).strip() else type(err).__name__
+    return f"{what} ({detail})"
+
+
+@contextmanager
+def _watched(
+    con: DuckDBPyConnection, source: Source, done: int, size: int, progress: Progress | None
+) -> Iterator[None]:
+    """Tell how far DuckDB is in a file, from a thread of its own, while the file is read."""
+    if progress is None:
+        yield
+        return
+    finished = Event()
+
+    def watch() -> None:
+        while not finished.wait(0.2):
+            share = con.query_progress()
+            progress(source.name, done + int(size * max(share, 0.0) / 100))
+
+    progress(source.name, done)
+    watcher = Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        finished.set()
+        watcher.join()
+    progress(source.name, done + size)

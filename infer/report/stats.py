@@ -1,0 +1,187 @@
+"""A suggestion as the ``--stats`` document: stable keys, sorted rows, plain values."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime
+from hashlib import sha256
+
+from infer.engines.local import LogsRead
+from infer.generate import Suggestion
+from infer.model import Address, Connection, Notice, Party, Seen
+from infer.netpol import RuleRef
+from infer.replay import LeftOut, Tally
+
+Document = dict[str, object]
+
+_ID_DIGITS = 12
+
+
+def stats_document(suggestion: Suggestion, logs: LogsRead) -> Document:
+    """The whole document; its keys are described in the README."""
+    coverage = suggestion.coverage
+    records = {"read": logs.count("flow"), "malformed": logs.count("malformed")}
+    other = sum(n for f in logs.files for kind, n in f.records.items()
+                if kind not in {"flow", "malformed", "outside"})  # fmt: skip
+    exposure = suggestion.exposure
+    return {
+        "records": records | {"other": other} | _tally(coverage.records),
+        "weights": _tally(coverage.weights),
+        "connections": _tally(coverage.connections),
+        "exposure": {
+            "possible": exposure.possible,
+            "allowed": exposure.allowed,
+            "over_granted": exposure.over_granted,
+            "widening": asdict(exposure.widening),
+        },
+        "policies": len(suggestion.policies),
+        "rules": len(suggestion.evidence),
+        "window": _window(suggestion, logs),
+        "namespaces": list(suggestion.namespaces),
+        "ranges": _ranges(suggestion),
+        "files": [_file(file) for file in logs.files],
+        "left_out": [_left_out(each) for each in coverage.left_out],
+        "evidence": _evidence(suggestion),
+        "edges": [_edge(seen, suggestion) for seen in suggestion.seen],
+        "warnings": [_notice(notice) for notice in suggestion.notices],
+    }
+
+
+def dump_stats(suggestion: Suggestion, logs: LogsRead) -> str:
+    """The document as indented JSON with a final newline."""
+    return json.dumps(stats_document(suggestion, logs), indent=2, ensure_ascii=False) + "\n"
+
+
+def _tally(tally: Tally) -> Document:
+    return {
+        "allowed": tally.allowed,
+        "denied": tally.denied,
+        "unknown": tally.unknown,
+        "left_out": dict(tally.left_out),
+    }
+
+
+def _window(suggestion: Suggestion, logs: LogsRead) -> Document:
+    return {
+        "since": time_text(logs.window.since),
+        "until": time_text(logs.window.until),
+        "first_seen": time_text(suggestion.first_seen),
+        "last_seen": time_text(suggestion.last_seen),
+        "outside": logs.count("outside"),
+    }
+
+
+def time_text(time: datetime | None) -> str | None:
+    """RFC 3339 in UTC; None stays None."""
+    if time is None:
+        return None
+    return time.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _ranges(suggestion: Suggestion) -> Document:
+    ranges = suggestion.ranges
+    named = zip(
+        ("pods", "services", "nodes"),
+        (ranges.pods, ranges.services, ranges.nodes),
+        ranges.sources,
+        strict=True,
+    )
+    return {name: {"cidrs": list(cidrs), "from": source} for name, cidrs, source in named}
+
+
+def _file(file: object) -> Document:
+    return asdict(file)  # type: ignore[call-overload,no-any-return]
+
+
+def party(value: Party) -> Document:
+    """One end of a connection, with null for what does not apply."""
+    if isinstance(value, Address):
+        return {"kind": str(value.kind), "namespace": None, "workload": None, "ip": value.ip or None}
+    return {
+        "kind": value.kind or "pods",
+        "namespace": value.namespace,
+        "workload": value.name,
+        "ip": None,
+    }
+
+
+def connection(value: Connection) -> Document:
+    """A connection as an object."""
+    return {
+        "client": party(value.client),
+        "server": party(value.server),
+        "protocol": value.protocol,
+        "port": value.port or None,
+    }
+
+
+def stable_id(value: Connection, reason: str) -> str:
+    """The same for the same connection and reason in every run."""
+    return sha256(f"{value}\n{reason}".encode()).hexdigest()[:_ID_DIGITS]
+
+
+def _left_out(each: LeftOut) -> Document:
+    return {
+        "id": stable_id(each.connection, each.reason),
+        "connection": connection(each.connection),
+        "reason": each.reason,
+        "records": each.records,
+        "would_be_blocked": each.would_be_blocked,
+    }
+
+
+def _evidence(suggestion: Suggestion) -> list[Document]:
+    seen: dict[Connection, list[Seen]] = {}
+    for each in suggestion.seen:
+        if not each.reason and not each.local:
+            seen.setdefault(each.connection, []).append(each)
+    return [
+        _rule(evidence.rule, evidence.grounds, [s for c in evidence.connections for s in seen[c]])
+        for evidence in suggestion.evidence
+    ]
+
+
+def _rule(rule: RuleRef, grounds: tuple[str, ...], seen: list[Seen]) -> Document:
+    firsts = [s.evidence.first_seen for s in seen if s.evidence.first_seen]
+    lasts = [s.evidence.last_seen for s in seen if s.evidence.last_seen]
+    return {
+        "rule": str(rule),
+        "grounds": list(map(str, grounds)),
+        "connections": [str(s.connection) for s in seen],
+        "records": sum(s.evidence.records for s in seen),
+        "first_seen": time_text(min(firsts, default=None)),
+        "last_seen": time_text(max(lasts, default=None)),
+    }
+
+
+def _edge(seen: Seen, suggestion: Suggestion) -> Document:
+    evidence = seen.evidence
+    decision = suggestion.coverage.decisions.get(seen.connection)
+    return connection(seen.connection) | {
+        "decision": None if seen.reason or decision is None else str(decision),
+        "left_out": seen.reason or None,
+        "node_local": seen.local,
+        "records": evidence.records,
+        "weight": evidence.weight,
+        "bytes": evidence.bytes,
+        "first_seen": time_text(evidence.first_seen),
+        "last_seen": time_text(evidence.last_seen),
+        "hours": len(evidence.hours),
+        "verdicts": dict(evidence.verdicts),
+        "answered": evidence.answered,
+        "oriented_by": list(evidence.oriented_by),
+        "client_pods": list(evidence.client_pods),
+        "server_pods": list(evidence.server_pods),
+        "names": list(evidence.names),
+        "services": list(evidence.services),
+    }
+
+
+def _notice(notice: Notice) -> Document:
+    return {
+        "code": notice.code,
+        "text": notice.text,
+        "names": list(notice.names),
+        "finding": notice.finding,
+    }
