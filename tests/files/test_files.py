@@ -181,6 +181,19 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
+def test_a_linked_file_is_not_ours(tmp_path: Path) -> None:
+    """A link is nobody's policy file, even to a file that netinfer wrote."""
+    write_policies(tmp_path / "other", {CART: "a: 1\n"})
+    link = tmp_path / "out" / "shop" / "cart.yaml"
+    link.parent.mkdir(parents=True)
+    link.symlink_to(tmp_path / "other" / "shop" / "cart.yaml")
+
+    with pytest.raises(OutputError, match="stands in the way"):
+        write_policies(tmp_path / "out", {CART: "a: 2\n"})
+    assert delete_stale([link]) == ()
+    assert link.is_symlink()
+
+
 @pytest.mark.parametrize("name", ["..", "../x", "/etc", "a/b", "a\0b", "", "A", "a" * 64, "a\n"])
 @pytest.mark.parametrize("place", [0, 1])
 def test_names_are_no_paths(name: str, place: int) -> None:

@@ -129,6 +129,13 @@ def test_namesakes_of_other_groups(read: Read) -> None:
     assert read([knative, pod("a")]).services == ()
 
 
+def test_no_namespace_is_default(read: Read) -> None:
+    """An object that names no namespace is in the one where the API server puts it."""
+    (told,) = read([pod("a", metadata={"namespace": None})]).pods
+
+    assert told.namespace == "default"
+
+
 # ---- pods --------------------------------------------------------------------------------------
 
 

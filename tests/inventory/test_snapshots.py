@@ -51,6 +51,13 @@ def test_a_pod_that_was_replaced(read: Read) -> None:
     assert [datetime(2026, 1, 1, 9, 30, tzinfo=UTC), None] == [each.gone for each in pods]
 
 
+def test_the_uid_tells_namesakes_apart(read: Read) -> None:
+    """Two pods of one name and one second are two pods."""
+    pods = read([seen(NINE), pod("db-0", "1")], [seen(TEN), pod("db-0", "22")]).pods
+
+    assert [each.ips for each in pods] == [("10.1.0.1",), ("10.1.0.2",)]
+
+
 def test_other_selections_say_nothing(read: Read) -> None:
     """Files about other kinds, other namespaces, or other pods at all end no pod's life."""
     elsewhere = pod("x", "333", namespace="bank")
