@@ -41,9 +41,19 @@ def pod_records(
         for each in chain.from_iterable(snapshot.objects for snapshot in snapshots)
         if each.kind == "Pod"
     ]
-    newest = {each.identity: each for each in sightings}
+    newest = _newest(sightings)
     pods = _with_ends(list(newest.values()), _Looks(snapshots, sightings))
     return tuple(sorted(pods, key=_order)), _changed_labels(sightings, newest)
+
+
+def _newest(sightings: Sequence[_Sighting]) -> dict[tuple[str, ...], _Sighting]:
+    """The last sighting of each pod; an evicted pod keeps the addresses that it once had."""
+    found: dict[tuple[str, ...], _Sighting] = {}
+    for each in sightings:
+        before = found.get(each.identity, each).record.ips
+        record = replace(each.record, ips=each.record.ips or before)
+        found[each.identity] = replace(each, record=record)
+    return found
 
 
 def _identity(pod: ApiObject) -> tuple[str, ...]:

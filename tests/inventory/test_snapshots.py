@@ -51,6 +51,14 @@ def test_a_pod_that_was_replaced(read: Read) -> None:
     assert [datetime(2026, 1, 1, 9, 30, tzinfo=UTC), None] == [each.gone for each in pods]
 
 
+def test_an_evicted_pod_keeps_its_address(read: Read) -> None:
+    """The newest look at a failed pod has no address, which the flows before still need."""
+    evicted = pod("a", "1") | {"status": {"phase": "Failed"}}
+    (told,) = read([seen(NINE), pod("a", "1")], [seen(TEN), evicted]).pods
+
+    assert (told.finished, told.ips) == (True, ("10.1.0.1",))
+
+
 def test_the_uid_tells_namesakes_apart(read: Read) -> None:
     """Two pods of one name and one second are two pods."""
     pods = read([seen(NINE), pod("db-0", "1")], [seen(TEN), pod("db-0", "22")]).pods
