@@ -66,7 +66,7 @@ def _service_port(port: Field) -> ServicePort:
     number = port.get("port").port()
     return ServicePort(
         port=number,
-        protocol=protocol(port),
+        protocol=str(protocol(port)),
         target_port=_target_port(port.get("targetPort"), number),
         name=port.get("name").text(),
         node_port=port.get("nodePort").port() if port.get("nodePort") else None,
