@@ -28,9 +28,9 @@ PROTOCOLS: Final = {
     132: "SCTP",
 }
 
-_BYTE: Final = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
-_IPV4: Final = rf"({_BYTE}\.){{3}}{_BYTE}"
-_IPV6: Final = rf"[0-9a-f]{{0,4}}(:[0-9a-f]{{0,4}}){{2,7}}|([0-9a-f]{{0,4}}:){{2,6}}{_IPV4}"
+_BYTE: Final = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_IPV4: Final = rf"(?:{_BYTE}\.){{3}}{_BYTE}"
+_IPV6: Final = rf"[0-9a-f]{{0,4}}(?::[0-9a-f]{{0,4}}){{2,7}}|(?:[0-9a-f]{{0,4}}:){{2,6}}{_IPV4}"
 
 
 def quoted(text: str) -> str:
@@ -61,8 +61,9 @@ def address(text: str) -> str:
     is not checked).
     """
     lower = f"lower({text})"
-    return f"""CASE WHEN regexp_full_match({lower}, {quoted(f"{_IPV4}|{_IPV6}")})
-        THEN regexp_replace({lower}, {quoted(f"^::ffff:({_IPV4})$")}, '\\1') END"""
+    mapped = f"starts_with({lower}, '::ffff:') AND contains({text}, '.')"
+    return f"""CASE WHEN NOT regexp_full_match({lower}, {quoted(f"{_IPV4}|{_IPV6}")}) THEN NULL
+        WHEN {mapped} THEN substr({lower}, 8) ELSE {lower} END"""
 
 
 def protocol(text: str) -> str:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from infer import schema
 from infer.readers import Format, Source
-from infer.readers.hubble.columns import RECORD, json_type, to_flow
-from infer.readers.hubble.texts import LONGEST_LINE, Shape, Texts, shape_of
-from infer.sources import duckdb_path
+from infer.readers._json import parse_json, scan_json
+from infer.readers._texts import Texts
+from infer.readers.hubble.columns import EVENT, RECORD, to_flow
+from infer.readers.hubble.texts import Shape, records, shape_of
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection, DuckDBPyRelation
@@ -43,43 +43,29 @@ def read(con: DuckDBPyConnection, source: Source) -> DuckDBPyRelation:
         InputError: the file cannot be read to its end.
     """
     shape = shape_of(source)
-    records = _scan(con, source) if shape is Shape.PLAIN else _parse(con, Texts(source, shape))
-    return schema.project(to_flow(records), schema.FLOW)
+    match shape:
+        case Shape.EVENTS:
+            found = scan_json(con, source, EVENT)
+        case Shape.BARE:
+            found = scan_json(con, source, RECORD)
+        case _:
+            found = parse_json(con, _texts(source, shape), RECORD)
+    return schema.project(to_flow(found), schema.FLOW)
 
 
 def malformed(source: Source) -> Iterator[tuple[int, str]]:
     """The lines that are no event, or whose time, address or port cannot be understood."""
     import duckdb
 
-    shape = shape_of(source)
-    texts = Texts(source, Shape.LINES if shape is Shape.PLAIN else shape)
+    texts = _texts(source, shape_of(source))
     with duckdb.connect() as con:
         con.execute("SET TimeZone = 'UTC'")
-        found = to_flow(_parse(con, texts)).filter("why IS NOT NULL").project("line, why")
-        yield from found.order("line").fetchall()
+        found = to_flow(parse_json(con, texts, RECORD)).filter("why IS NOT NULL")
+        yield from found.project("line, why").order("line").fetchall()
 
 
-def _scan(con: DuckDBPyConnection, source: Source) -> DuckDBPyRelation:
-    """Rows of ``RECORD`` by DuckDB; a line that is not JSON is a row of NULLs."""
-    # sample_size: DuckDB samples 20,480 lines of every file even where the columns are given.
-    return con.read_json(
-        [duckdb_path(source)],
-        columns={name: json_type(shape) for name, shape in RECORD.items()},
-        format="newline_delimited",
-        sample_size=1,
-        ignore_errors=True,
-        maximum_object_size=LONGEST_LINE,
-        compression=str(source.compression),
-    )
-
-
-def _parse(con: DuckDBPyConnection, texts: Texts) -> DuckDBPyRelation:
-    """Rows of ``RECORD`` with ``line`` and ``is_json``, from texts."""
-    checked = con.from_arrow(texts).project("line, text, json_valid(text) AS is_json")
-    structure = json.dumps(RECORD)
-    parsed = f"CASE WHEN is_json THEN from_json(text, '{structure}') END AS record"
-    fields = ", ".join(f'record."{name}" AS "{name}"' for name in RECORD)
-    return checked.project(f"line, is_json, {parsed}").project(f"line, is_json, {fields}")
+def _texts(source: Source, shape: Shape) -> Texts:
+    return Texts(lambda: records(source, shape))
 
 
 FORMAT: Final = Format(

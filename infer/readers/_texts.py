@@ -1,0 +1,66 @@
+"""Records as text: lines by DuckDB, or numbered texts from Python as an Arrow stream."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+from infer.sources import Source, duckdb_path
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from duckdb import DuckDBPyConnection, DuckDBPyRelation
+
+LONGEST_LINE: Final = 16 * 1024 * 1024
+_BATCH_ROWS: Final = 2048
+
+# Stands in no text log; `scan_lines` must not be given a file where it does.
+NO_SEPARATOR: Final = b"\x01"
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """Records as an Arrow stream of ``line`` (first is 1) and ``text``, a batch at a time.
+
+    Attributes:
+        rows: gives the records in order; called anew each time the stream is read.
+    """
+
+    rows: Callable[[], Iterable[tuple[int, str]]]
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """The stream by the Arrow PyCapsule protocol."""
+        import pyarrow as pa
+
+        schema = pa.schema([("line", pa.int64())]).append(pa.field("text", pa.string()))
+        reader = pa.RecordBatchReader.from_batches(schema, self._batches())
+        stream: object = reader.__arrow_c_stream__(requested_schema)  # type: ignore[no-untyped-call]
+        return stream
+
+    def _batches(self) -> Iterator[pa.RecordBatch]:
+        import pyarrow as pa
+
+        rows = iter(self.rows())
+        while batch := list(islice(rows, _BATCH_ROWS)):
+            numbers = pa.array([number for number, _ in batch], pa.int64())
+            texts = pa.array([text for _, text in batch], pa.string())
+            yield pa.record_batch([numbers, texts], names=["line", "text"])
+
+
+def scan_lines(con: DuckDBPyConnection, source: Source) -> DuckDBPyRelation:
+    """The lines of a UTF-8 file as ``text``, by DuckDB; blank lines are passed over."""
+    scanned = con.read_csv(
+        [duckdb_path(source)],
+        columns={"text": "VARCHAR"},
+        sep=NO_SEPARATOR.decode(),
+        header=False,
+        quotechar="",
+        escapechar="",
+        auto_detect=False,
+        strict_mode=False,
+        max_line_size=LONGEST_LINE,
+        compression=source.compression.value,
+    )
+    return scanned.filter("trim(text) <> ''")
