@@ -48,7 +48,7 @@ class JointKinds:
                     yield from self._usual_pairs(sources, targets, (old, new))
 
     def unchanged(self) -> int:
-        """How many ordered pairs of different pods are allowed the same as before, and something."""
+        """How many ordered pairs of different pods are allowed the same as before, if anything."""
         usual = sum(
             self._size(sources) * self._size(targets)
             for egress, sources in self._groups(self._egress).items()

@@ -34,7 +34,7 @@ class PolicyIndex:
         profile: Profile,
     ) -> None:
         """Number the distinct peers and index them and the subjects."""
-        self.policies = tuple(sorted(policies))
+        self.policies = tuple(sorted(policies, key=NetworkPolicy.sort_key))
         self._profile = profile
         self._pod_numbers: dict[_PodKey, int] = {}
         self._block_numbers: dict[IpBlock, int] = {}

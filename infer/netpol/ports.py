@@ -128,6 +128,10 @@ class PortSet:
 
     def __and__(self, other: PortSet) -> PortSet:
         """What is in both."""
+        if self == other or other.is_all:
+            return self
+        if self.is_all:
+            return other
         names = (*_names_within(self, other), *_names_within(other, self))
         return PortSet(tuple(_meet(self.ranges, other.ranges)), names)
 

@@ -50,7 +50,7 @@ class Reachability:
         profile: Profile = Profile.SPEC,
     ) -> None:
         """Sort the pods into kinds that the policies tell apart."""
-        self.pods = tuple(sorted(pods))
+        self.pods = tuple(sorted(pods, key=Pod.sort_key))
         names = Counter(pod.full_name for pod in self.pods)
         repeated = sorted(name for name, count in names.items() if count > 1)
         if repeated:
@@ -142,19 +142,33 @@ class Reachability:
 
     @cached_property
     def special_pairs(self) -> dict[tuple[int, int], PortSet]:
-        """The ports between each two kinds that some rule singles out."""
-        outwards = (
-            (src, dst) for src, spread in enumerate(self.egress_spreads) for dst in spread.special
-        )
-        inwards = (
-            (src, dst) for dst, spread in enumerate(self.ingress_spreads) for src in spread.special
-        )
-        pairs = sorted({*outwards, *inwards})
-        kinds = self.kinds
-        return {
-            (src, dst): self._between(kinds[src].pod, kinds[dst].pod, Gate.sure_ports)
-            for src, dst in pairs
-        }
+        """The ports between each two kinds where they are not the usual ones."""
+        found = ((pair, self._special(*pair)) for pair in self._singled_out())
+        return {pair: ports for pair, ports in found if ports != self.usual(*pair)}
+
+    def _singled_out(self) -> Iterator[tuple[int, int]]:
+        """Each two kinds that a rule at either end singles out, and that may connect."""
+        for src, spread in enumerate(self.egress_spreads):
+            for dst in spread.special:
+                towards = self.ingress_spreads[dst]
+                if towards.usual or src in towards.special:
+                    yield src, dst
+        for dst, spread in enumerate(self.ingress_spreads):
+            for src in spread.special:
+                outwards = self.egress_spreads[src]
+                if outwards.usual and dst not in outwards.special:
+                    yield src, dst
+
+    def _special(self, src: int, dst: int) -> PortSet:
+        """The ports between two kinds, looking only at the rules of an end that singles out."""
+        one, other = self.kinds[src], self.kinds[dst]
+        outwards, inwards = self.egress_spreads[src], self.ingress_spreads[dst]
+        egress, ingress = outwards.usual, inwards.usual
+        if one.egress and dst in outwards.special:
+            egress = one.egress.sure_ports(self._index.match(other.pod, one.pod), other.pod)
+        if other.ingress and src in inwards.special:
+            ingress = other.ingress.sure_ports(self._index.match(one.pod, other.pod), other.pod)
+        return egress & ingress
 
     @cached_property
     def _kind_index(self) -> KindIndex:
