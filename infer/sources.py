@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 HEAD_BYTES: Final = 64 * 1024
 _CHUNK_BYTES: Final = 1024 * 1024
 _BOM: Final = b"\xef\xbb\xbf"
+_PARQUET: Final = b"PAR1"
 _STDIN: Final = "-"
 
 # What lies beside logs in a directory and never is one. Names that start with "." or "_" are left
@@ -79,8 +80,11 @@ def find_sources(arguments: Sequence[str], stdin: IO[bytes]) -> Iterator[list[So
 def head(source: Source) -> bytes:
     """The first 64 KiB of the unpacked content, without a byte order mark.
 
-    Of a packed file that is damaged, what can be unpacked.
+    Of a packed file that is damaged, what can be unpacked. Of a Parquet file, the footer after its
+    magic number: there stand the names of its columns.
     """
+    if is_parquet(source):
+        return _PARQUET + _parquet_footer(source.path)
     found = b""
     try:
         for chunk in _unpacked(source, HEAD_BYTES):
@@ -90,6 +94,23 @@ def head(source: Source) -> bytes:
     except (EOFError, OSError, zlib.error):
         pass  # `chunks` tells of the damage when the whole is read
     return found.removeprefix(_BOM)[:HEAD_BYTES]
+
+
+def is_parquet(source: Source) -> bool:
+    """Whether the file starts as Parquet does."""
+    with source.path.open("rb") as file:
+        return file.read(len(_PARQUET)) == _PARQUET
+
+
+def _parquet_footer(path: Path) -> bytes:
+    """Source: parquet.apache.org "File Format": metadata, its length in 4 bytes, the magic."""
+    with path.open("rb") as file:
+        file.seek(0, os.SEEK_END)
+        size = file.tell()
+        file.seek(max(0, size - 8))
+        length = int.from_bytes(file.read(4), "little")
+        file.seek(max(0, size - 8 - min(length, size)))
+        return file.read(min(length, size))
 
 
 def chunks(source: Source, size: int = _CHUNK_BYTES) -> Iterator[bytes]:

@@ -28,6 +28,14 @@ PROTOCOLS: Final = {
     132: "SCTP",
 }
 
+_OTHER_NAMES: Final = {
+    "icmp": "ICMPv4",
+    "icmp6": "ICMPv6",
+    "icmp-v6": "ICMPv6",
+    "ipv6-icmp": "ICMPv6",
+    "ospf": "OSPFIGP",
+}
+
 _BYTE: Final = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _IPV4: Final = rf"(?:{_BYTE}\.){{3}}{_BYTE}"
 _IPV6: Final = rf"[0-9a-f]{{0,4}}(?::[0-9a-f]{{0,4}}){{2,7}}|(?:[0-9a-f]{{0,4}}:){{2,6}}{_IPV4}"
@@ -44,14 +52,19 @@ def column(name: str) -> str:
 
 
 def whole(text: str, type_: str = "BIGINT") -> str:
-    """A whole number, also one that was written as ``25238.0``."""
-    return f"""CASE WHEN regexp_full_match({text}, '[0-9]+(\\.0*)?')
-        THEN TRY_CAST({text} AS {type_}) END"""
+    """A whole number of at least 0, also one that was written as ``25238.0``."""
+    return f"TRY_CAST(TRY_CAST({text} AS UBIGINT) AS {type_})"
 
 
 def port(text: str) -> str:
     """A port, 0 to 65535."""
-    return f"CASE WHEN {whole(text, 'INTEGER')} <= 65535 THEN {whole(text, 'INTEGER')} END"
+    return f"TRY_CAST({text} AS USMALLINT)::INTEGER"
+
+
+def seconds(text: str) -> str:
+    """A UTC timestamp from seconds since 1970, up to the year 5138."""
+    return f"""CASE WHEN TRY_CAST({text} AS DOUBLE) BETWEEN 0 AND 1e11
+        THEN make_timestamp((TRY_CAST({text} AS DOUBLE) * 1e6)::BIGINT) END"""
 
 
 def address(text: str) -> str:
@@ -68,13 +81,12 @@ def address(text: str) -> str:
 
 def protocol(text: str) -> str:
     """A protocol's name, from a number or a name in any case; other numbers 0 to 255 stay."""
-    names = {str(number): name for number, name in PROTOCOLS.items()}
-    names |= {name.lower(): name for name in PROTOCOLS.values()} | {"icmp": "ICMPv4"}
-    names |= {"ipv6-icmp": "ICMPv6", "icmp6": "ICMPv6", "ospf": "OSPFIGP"}
-    pairs = ", ".join(f"{quoted(key)}: {quoted(name)}" for key, name in names.items())
-    plain = f"regexp_replace(lower({text}), '\\.0*$', '')"
-    return f"""coalesce(MAP {{{pairs}}}[{plain}],
-        CASE WHEN TRY_CAST({plain} AS UTINYINT) IS NOT NULL THEN {plain} END)"""
+    number = f"TRY_CAST({text} AS UTINYINT)"
+    numbers = " ".join(f"WHEN {n} THEN {quoted(name)}" for n, name in PROTOCOLS.items())
+    names = {name.lower(): name for name in PROTOCOLS.values()} | _OTHER_NAMES
+    named = " ".join(f"WHEN {quoted(key)} THEN {quoted(name)}" for key, name in names.items())
+    return f"""CASE WHEN {number} IS NULL THEN CASE lower({text}::VARCHAR) {named} END
+        ELSE CASE {number} {numbers} ELSE {number}::VARCHAR END END"""
 
 
 def first_unreadable(checks: Iterable[tuple[str, str, str]]) -> str:
