@@ -136,6 +136,39 @@ class Reduction:
     notes: pd.DataFrame
 
 
+@dataclass(frozen=True, slots=True)
+class FileRead:
+    """What one file gave.
+
+    Attributes:
+        name: as the user gave it.
+        format: the reader's name; empty for a file without content.
+        records: rows by kind, as in ``FLOW`` (``flow``, ``lost_events``, ``malformed``
+            ...) and ``outside`` for flow records outside the window.
+        malformed: the first few malformed lines, as (line, why).
+        remarks: how the reader understood the file.
+    """
+
+    name: str
+    format: str
+    records: Mapping[str, int]
+    malformed: tuple[tuple[int, str], ...] = ()
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LogsRead:
+    """All files, reduced and merged, with the window that was applied."""
+
+    reduction: Reduction
+    files: tuple[FileRead, ...]
+    window: Window
+
+    def count(self, kind: str) -> int:
+        """Rows of one kind over all files."""
+        return sum(file.records.get(kind, 0) for file in self.files)
+
+
 def project(relation: DuckDBPyRelation, columns: Mapping[str, str]) -> DuckDBPyRelation:
     """The relation with exactly ``columns``, cast and in order; absent ones are NULL."""
     have = set(relation.columns)

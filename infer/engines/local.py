@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from infer.errors import FormatUnknown, InputError, Location, RecordError
 from infer.readers import Format, Source, formats, sniff_format
 from infer.reduce import merge_reductions, reduce_flows
-from infer.schema import Reduction, Window
+from infer.schema import FileRead, LogsRead, Reduction, Window
 from infer.sources import check_whole
 
 if TYPE_CHECKING:
@@ -26,39 +26,6 @@ Progress = Callable[[str, int], None]
 MEMORY_LIMIT: Final = "512MB"
 _LOCATIONS: Final = 3
 _MERGE_EVERY: Final = 16
-
-
-@dataclass(frozen=True, slots=True)
-class FileRead:
-    """What one file gave.
-
-    Attributes:
-        name: as the user gave it.
-        format: the reader's name; empty for a file without content.
-        records: rows by kind, as in ``schema.FLOW`` (``flow``, ``lost_events``, ``malformed``
-            ...) and ``outside`` for flow records outside the window.
-        malformed: the first few malformed lines, as (line, why).
-        remarks: how the reader understood the file.
-    """
-
-    name: str
-    format: str
-    records: Mapping[str, int]
-    malformed: tuple[tuple[int, str], ...] = ()
-    remarks: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class LogsRead:
-    """All files, reduced and merged, with the window that was applied."""
-
-    reduction: Reduction
-    files: tuple[FileRead, ...]
-    window: Window
-
-    def count(self, kind: str) -> int:
-        """Rows of one kind over all files."""
-        return sum(file.records.get(kind, 0) for file in self.files)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,11 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from hashlib import sha256
 
-from infer.engines.local import LogsRead
 from infer.generate import Suggestion
 from infer.model import Address, Connection, Notice, Party, Seen
 from infer.netpol import RuleRef
 from infer.replay import LeftOut, Tally
+from infer.schema import FileRead, LogsRead
 
 Document = dict[str, object]
 
@@ -90,8 +90,15 @@ def _ranges(suggestion: Suggestion) -> Document:
     return {name: {"cidrs": list(cidrs), "from": source} for name, cidrs, source in named}
 
 
-def _file(file: object) -> Document:
-    return asdict(file)  # type: ignore[call-overload,no-any-return]
+def _file(file: FileRead) -> Document:
+    malformed = [{"line": line, "why": why} for line, why in file.malformed]
+    return {
+        "name": file.name,
+        "format": file.format or None,
+        "records": dict(file.records),
+        "malformed": malformed,
+        "remarks": list(file.remarks),
+    }
 
 
 def party(value: Party) -> Document:
