@@ -220,7 +220,10 @@ def _surroundings(scene: _Scene, options: Options) -> Surroundings:
     observed = {e.ip for e in scene.enriched.endpoints if e.kind is Kind.APISERVER}
     services = scene.inventory.services
     outward = frozenset(
-        id_ for service in services if service.outward for id_ in scene.backends.selected(service)
+        id_
+        for service in services
+        if service.outward or service.routed
+        for id_ in scene.backends.selected(service)
     )
     return Surroundings(
         subjects=scene.subject_of,
@@ -331,6 +334,8 @@ def _notices(
     yield from _label_notices(scene, decided)
     yield from (Notice("inventory", text) for text in scene.inventory.warnings)
     yield from _broken_promises(coverage, exposure)
+    if not decided.policies:
+        yield _nothing(scene, decided)
 
 
 def _label_notices(scene: _Scene, decided: _Decided) -> Iterable[Notice]:
@@ -343,6 +348,19 @@ def _label_notices(scene: _Scene, decided: _Decided) -> Iterable[Notice]:
             text = "labels cannot tell these workloads apart: one policy covers all of them"
             yield Notice("same-labels", text, tuple(map(str, subject.workloads)), finding=True)
     yield from (Notice("labels-changed", text) for text in scene.grouped.warnings)
+
+
+def _nothing(scene: _Scene, decided: _Decided) -> Notice:
+    """Why there is no policy at all."""
+    if not scene.grouped.workloads:
+        text = "no policy: the log names no pod, and no inventory tells whose the addresses are (-i)"
+        return Notice("no-pods", text, finding=True)
+    if not decided.namespaces:
+        text = "no policy: only the platform's own namespaces were seen, and they must be named (-n)"
+        seen = tuple(sorted({w.id.namespace for w in scene.grouped.workloads}))
+        return Notice("only-system-namespaces", text, seen, finding=True)
+    text = "no policy: nothing in these namespaces can be isolated"
+    return Notice("no-policy", text, decided.namespaces, finding=True)
 
 
 def _broken_promises(coverage: Coverage, exposure: Exposure) -> Iterable[Notice]:
