@@ -67,6 +67,21 @@ def seconds(text: str) -> str:
         THEN make_timestamp((TRY_CAST({text} AS DOUBLE) * 1e6)::BIGINT) END"""
 
 
+def time(text: str) -> str:
+    """A UTC timestamp from a written time; without a zone it is UTC.
+
+    Source: RFC 3339 5.6; also a space for the ``T`` and ``+0200`` or `` UTC`` at the end.
+    """
+    zone = r"(:[0-9]{2}(?:[.][0-9]+)?) ?([+-][0-9]{2}):?([0-9]{2})?$"
+    # A cast to TIMESTAMP passes over the offset; one to TIMESTAMPTZ takes the session's zone for a
+    # time that has none.
+    zoned = f"regexp_replace({text}, {quoted(zone)}, '\\1\\2:\\3')"
+    return f"""CASE
+        WHEN right({text}, 1) = 'Z' OR NOT regexp_matches({text}, {quoted(zone)})
+            THEN TRY_CAST(regexp_replace({text}, ' UTC$', 'Z') AS TIMESTAMP)
+        ELSE make_timestamp(epoch_us(TRY_CAST(rtrim({zoned}, ':') AS TIMESTAMPTZ))) END"""
+
+
 def address(text: str) -> str:
     """An IP address in lower case; an IPv4 address mapped into IPv6 becomes plain again.
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from infer.sources import Source, duckdb_path
+from infer.sources import Source, chunks, duckdb_path
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 LONGEST_LINE: Final = 16 * 1024 * 1024
 _BATCH_ROWS: Final = 2048
 
-# Stands in no text log; `scan_lines` must not be given a file where it does.
-NO_SEPARATOR: Final = b"\x01"
+# Stands in no text log; `is_odd` tells where it does.
+_NO_SEPARATOR: Final = b"\x01"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def scan_lines(con: DuckDBPyConnection, source: Source) -> DuckDBPyRelation:
     scanned = con.read_csv(
         [duckdb_path(source)],
         columns={"text": "VARCHAR"},
-        sep=NO_SEPARATOR.decode(),
+        sep=_NO_SEPARATOR.decode(),
         header=False,
         quotechar="",
         escapechar="",
@@ -64,3 +64,27 @@ def scan_lines(con: DuckDBPyConnection, source: Source) -> DuckDBPyRelation:
         compression=source.compression.value,
     )
     return scanned.filter("trim(text) <> ''")
+
+
+def is_odd(block: bytes) -> bool:
+    """Whether DuckDB could not scan these whole lines: they are not UTF-8, or hold a separator."""
+    if _NO_SEPARATOR in block:
+        return True
+    try:
+        return not block.isascii() and not block.decode("utf-8")
+    except UnicodeDecodeError:
+        return True
+
+
+def is_odd_text(source: Source) -> bool:
+    """Whether DuckDB could not scan the file as text; lines without end are odd too.
+
+    Raises:
+        InputError: the file cannot be read to its end.
+    """
+    odd, rest = False, b""
+    for chunk in chunks(source):
+        block, _, rest = (rest + chunk).rpartition(b"\n")
+        odd = odd or is_odd(block) or len(rest) >= LONGEST_LINE
+        rest = rest[:LONGEST_LINE]
+    return odd or is_odd(rest)

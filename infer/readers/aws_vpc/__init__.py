@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 # The fields that only VPC flow logs have; a table with `srcaddr` and none of them is any table.
 _OWN: Final = frozenset(
-    "accountid interfaceid logstatus pktsrcaddr pktdstaddr flowdirection trafficpath".split()  # noqa: SIM905
+    ("accountid", "interfaceid", "logstatus", "pktsrcaddr", "pktdstaddr", "trafficpath")
 )
 _LOOKED_AT: Final = 50
 
@@ -181,7 +181,7 @@ def _split(texts: DuckDBPyRelation, layout: Layout) -> DuckDBPyRelation:
         f"line, stamp, string_split({cleaned}, {sql.quoted(layout.separator)}) AS field"
     )
     found = {n: layout.names.index(n) + 1 for n in USED if n in layout.names}
-    values = {n: f"nullif(nullif(field[{at}], '-'), '')" for n, at in found.items()}
+    values: dict[str, str] = {n: f"nullif(nullif(field[{at}], '-'), '')" for n, at in found.items()}
     values["stamp"] = "nullif(trim(stamp), '')"
     count = len(layout.names)
     wrong = f"""CASE WHEN len(field) <> {count}

@@ -39,7 +39,7 @@ _SRC: Final = "coalesce(pktsrcaddr, srcaddr)"
 _DST: Final = "coalesce(pktdstaddr, dstaddr)"
 
 _VALUES: Final = {
-    "time": f"coalesce({sql.seconds('start')}, TRY_CAST(stamp AS TIMESTAMP))",
+    "time": f"coalesce({sql.seconds('start')}, {sql.time('stamp')})",
     "end_time": sql.seconds('"end"'),
     "reporter": "interfaceid",
     "src_ip": sql.address(_SRC),

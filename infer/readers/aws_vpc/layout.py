@@ -15,7 +15,7 @@ from typing import Final
 
 from infer.errors import InputError, Location
 from infer.readers._json import json_values
-from infer.readers._texts import LONGEST_LINE, NO_SEPARATOR
+from infer.readers._texts import LONGEST_LINE, is_odd
 from infer.sources import Source, chunks, head, lines
 
 # Source: AWS "Flow log records", "Available fields", version 2: the default format.
@@ -100,8 +100,8 @@ def survey(source: Source) -> Survey:
     if start.startswith(("{", "[")):
         return Survey(Carrier.ENVELOPES, _layouts(source, (text for _, text in _messages(source))))
     first = _layouts(source, start.splitlines()[:_LOOKED_AT])
-    found, is_odd = _look_through(source)
-    return Survey(Carrier.ODD_LINES if is_odd else Carrier.LINES, _distinct((*first, *found)))
+    found, odd = _look_through(source)
+    return Survey(Carrier.ODD_LINES if odd else Carrier.LINES, _distinct((*first, *found)))
 
 
 def records(source: Source, of: Survey) -> Iterator[tuple[int, int, str]]:
@@ -149,13 +149,13 @@ def _distinct(layouts: Iterable[Layout]) -> tuple[Layout, ...]:
 def _look_through(source: Source) -> tuple[list[Layout], bool]:
     """The headers of a text file, and whether it is none that DuckDB can scan as lines."""
     found: list[Layout] = []
-    is_odd, rest = False, b""
+    odd, rest = False, b""
     for chunk in chunks(source):
         block, _, rest = (rest + chunk).rpartition(b"\n")
         found += _headers(block)
-        is_odd = is_odd or _is_odd(block) or len(rest) >= LONGEST_LINE
+        odd = odd or is_odd(block) or len(rest) >= LONGEST_LINE
         rest = rest[:LONGEST_LINE]
-    return found + _headers(rest), is_odd or _is_odd(rest)
+    return found + _headers(rest), odd or is_odd(rest)
 
 
 def _headers(block: bytes) -> list[Layout]:
@@ -164,15 +164,6 @@ def _headers(block: bytes) -> list[Layout]:
     named = (line for line in block.split(b"\n") if b"srcaddr" in line or b"srcAddr" in line)
     texts = (line.decode("utf-8", "replace").removeprefix("\N{BYTE ORDER MARK}") for line in named)
     return list(filter(None, (as_header(text.strip()) for text in texts)))
-
-
-def _is_odd(block: bytes) -> bool:
-    if NO_SEPARATOR in block:
-        return True
-    try:
-        return not block.isascii() and not block.decode("utf-8")
-    except UnicodeDecodeError:
-        return True
 
 
 def _text_lines(source: Source) -> Iterator[tuple[int, str]]:

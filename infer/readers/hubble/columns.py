@@ -226,8 +226,8 @@ _WEIGHT: Final = "greatest(1, " + " + ".join(
 def _values() -> dict[str, str]:
     """Each FLOW column but ``kind``, as SQL over the fields of a flow and ``_TEXTS``."""
     given = {
-        "time": "TRY_CAST(time_text AS TIMESTAMP)",
-        "end_time": "TRY_CAST(lost_events.last AS TIMESTAMP)",
+        "time": sql.time("time_text"),
+        "end_time": sql.time("lost_events.last"),
         "reporter": "node_name",
         **_endpoint("src", "source"),
         **_endpoint("dst", "destination"),
@@ -270,7 +270,7 @@ def _endpoint(side: str, end: str) -> dict[str, str]:
 def _why(is_json: str) -> str:
     """Why a record is malformed, with what was found; NULL where it is not."""
     checks = [
-        ("time", "time_text", "TRY_CAST(time_text AS TIMESTAMP)"),
+        ("time", "time_text", sql.time("time_text")),
         ("source IP", "src_ip_text", sql.address("src_ip_text")),
         ("destination IP", "dst_ip_text", sql.address("dst_ip_text")),
         ("source port", "src_port_text", sql.port("src_port_text")),
