@@ -1,0 +1,509 @@
+from __future__ import annotations
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from infer.errors import Location, PolicyError
+from infer.netpol import (
+    ANY_PEER,
+    EVERYTHING,
+    Decision,
+    Direction,
+    Evaluator,
+    IpBlock,
+    LabelSelector,
+    NetworkPolicy,
+    Pod,
+    PortSet,
+    Protocol,
+    Rule,
+    Traffic,
+    merge_parsed,
+    parse_policies,
+    parse_policies_leniently,
+    parse_policy,
+    parse_policy_leniently,
+)
+
+AT = Location("web.yaml", 14)
+HEAD = (
+    "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: p, namespace: shop}\n"
+)
+
+
+def manifest(spec: str) -> object:
+    """A manifest with this spec."""
+    loaded: object = yaml.safe_load(f"{HEAD}spec: {spec}")
+    return loaded
+
+
+def test_defaults_of_an_empty_spec() -> None:
+    """No spec isolates every pod of the default namespace for ingress."""
+    found = parse_policy(
+        {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "p"}},
+        AT,
+    )
+
+    assert found == NetworkPolicy("p", "default", EVERYTHING, frozenset({Direction.INGRESS}))
+
+
+def test_nulls_are_absent() -> None:
+    """A field without a value is as good as not there, as the API server reads it."""
+    spec = "{podSelector: , policyTypes: , ingress: , egress: }"
+
+    assert parse_policy(manifest(spec), AT) == parse_policy(manifest("{}"), AT)
+
+
+def test_null_peers_and_ports_are_absent() -> None:
+    """``from:`` and ``ports:`` without a value allow anyone on any port."""
+    found = parse_policy(manifest("{ingress: [{from: , ports: }]}"), AT)
+
+    assert found.ingress == (Rule(ANY_PEER, PortSet.ALL),)
+
+
+def test_metadata_is_kept() -> None:
+    """Labels and annotations are kept, sorted; what a server adds is passed over."""
+    document = yaml.safe_load(
+        """
+        apiVersion: networking.k8s.io/v1
+        kind: NetworkPolicy
+        metadata:
+          name: p
+          namespace: shop
+          labels: {b: "2", a: "1"}
+          annotations: {note: x}
+          creationTimestamp: null
+          managedFields: []
+        spec: {podSelector: {}}
+        status: {}
+        """
+    )
+    parsed = parse_policies([document], AT)
+
+    assert parsed.warnings == ()
+    assert parsed.policies[0].labels == (("a", "1"), ("b", "2"))
+    assert parsed.policies[0].annotations == (("note", "x"),)
+
+
+# (spec, the refusal, source ports of TCP that the lenient reading allows from shop/web)
+REFUSED = [
+    (
+        "{ingress: [{}, {ports: [{port: 80}, {port: 443, endPort: 80}]}]}",
+        "spec.ingress[1].ports[1].endPort is 80, below port 443",
+        {80, 443},
+    ),
+    (
+        "{ingress: [{ports: [{port: 443, endPort: 80}]}]}",
+        "spec.ingress[0].ports[0].endPort is 80, below port 443",
+        set(),
+    ),
+    (
+        "{ingress: [{ports: [{port: 443, endPort: 65537}]}]}",
+        "spec.ingress[0].ports[0].endPort is 65537, not within 1-65535",
+        {443, 65535},
+    ),
+    (
+        "{ingress: [{ports: [{port: 0}]}]}",
+        "spec.ingress[0].ports[0].port is 0, not within 1-65535",
+        set(),
+    ),
+    (
+        "{ingress: [{ports: [{port: 65536}]}]}",
+        "spec.ingress[0].ports[0].port is 65536, not within 1-65535",
+        set(),
+    ),
+    (
+        "{ingress: [{ports: [{endPort: 443}]}]}",
+        "spec.ingress[0].ports[0].endPort is 443 without port",
+        {80, 443, 65535},
+    ),
+    (
+        "{ingress: [{ports: [{port: http, endPort: 443}]}]}",
+        "spec.ingress[0].ports[0].endPort is 443 with a named port",
+        set(),
+    ),
+    (
+        "{ingress: [{ports: [{port: 443, endPort: '444'}]}]}",
+        "spec.ingress[0].ports[0].endPort is '444', not a number",
+        {443},
+    ),
+    (
+        "{ingress: [{ports: [{port: '443'}]}]}",
+        "spec.ingress[0].ports[0].port is '443', not a port name",
+        set(),
+    ),
+    (
+        "{ingress: [{ports: [{port: HTTP}]}]}",
+        "spec.ingress[0].ports[0].port is 'HTTP', not a port name",
+        set(),
+    ),
+    (
+        "{ingress: [{ports: [{port: a-name-of-16-char}]}]}",
+        "spec.ingress[0].ports[0].port is 'a-name-of-16-char', not a port name",
+        set(),
+    ),
+    (
+        "{ingress: [{ports: [{port: a--b}]}]}",
+        "spec.ingress[0].ports[0].port is 'a--b', not a port name",
+        set(),
+    ),
+    (
+        "{ingress: [{ports: [{port: true}]}]}",
+        "spec.ingress[0].ports[0].port is True, neither a number nor a name",
+        set(),
+    ),
+    (
+        "{ingress: [{ports: [{port: 443, protocol: tcp}]}]}",
+        "spec.ingress[0].ports[0].protocol is 'tcp', none of TCP, UDP and SCTP",
+        set(),
+    ),
+    (
+        "{ingress: [{ports: [{protocol: ICMP}]}]}",
+        "spec.ingress[0].ports[0].protocol is 'ICMP', none of TCP, UDP and SCTP",
+        set(),
+    ),
+    ("{ingress: [{from: [{}]}]}", "spec.ingress[0].from[0] names no peer", set()),
+    (
+        "{ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/8}, podSelector: {}}]}]}",
+        "spec.ingress[0].from[0] has ipBlock together with a selector",
+        {80, 443, 65535},
+    ),
+    (
+        "{ingress: [{from: [{ipBlock: {cidr: 10.0.0.1}}]}]}",
+        "spec.ingress[0].from[0].ipBlock.cidr is '10.0.0.1', not a CIDR",
+        set(),
+    ),
+    (
+        "{ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/255.0.0.0}}]}]}",
+        "spec.ingress[0].from[0].ipBlock.cidr is '10.0.0.0/255.0.0.0', not a CIDR",
+        set(),
+    ),
+    (
+        "{ingress: [{from: [{ipBlock: {}}]}]}",
+        "spec.ingress[0].from[0].ipBlock.cidr is '', not a CIDR",
+        set(),
+    ),
+    (
+        "{ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/8, except: [11.0.0.0/16]}}]}]}",
+        "spec.ingress[0].from[0].ipBlock.except[0] is 11.0.0.0/16, not strictly inside 10.0.0.0/8",
+        {80, 443, 65535},
+    ),
+    (
+        "{ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/8, except: [10.0.0.0/8]}}]}]}",
+        "spec.ingress[0].from[0].ipBlock.except[0] is 10.0.0.0/8, not strictly inside 10.0.0.0/8",
+        set(),
+    ),
+    (
+        "{ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/8, except: ['::/64']}}]}]}",
+        "spec.ingress[0].from[0].ipBlock.except[0] is ::/64, not strictly inside 10.0.0.0/8",
+        {80, 443, 65535},
+    ),
+    (
+        "{ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/8, except: [x]}}]}]}",
+        "spec.ingress[0].from[0].ipBlock.except[0] is 'x', not a CIDR",
+        {80, 443, 65535},
+    ),
+    (
+        "{ingress: [{from: [{podSelector: {matchExpressions: [{key: a, operator: in}]}}]}]}",
+        "spec.ingress[0].from[0].podSelector.matchExpressions[0].operator is 'in', "
+        "none of In, NotIn, Exists, DoesNotExist",
+        set(),
+    ),
+    (
+        "{ingress: [{from: [{podSelector: {matchExpressions: [{key: a, operator: NotIn}]}}]}]}",
+        "spec.ingress[0].from[0].podSelector.matchExpressions[0].values is [], "
+        "but NotIn takes at least one value",
+        set(),
+    ),
+    (
+        "{ingress: [{from: [{podSelector: {matchExpressions: "
+        "[{key: app, operator: Exists, values: [x]}]}}]}]}",
+        "spec.ingress[0].from[0].podSelector.matchExpressions[0].values is ['x'], "
+        "but Exists takes no values",
+        set(),
+    ),
+    (
+        "{ingress: [{from: [{podSelector: {matchLabels: {-a: b}}}]}]}",
+        "spec.ingress[0].from[0].podSelector.matchLabels has '-a', not a label key",
+        set(),
+    ),
+    (
+        "{ingress: [{from: [{podSelector: {matchLabels: {a: b c}}}]}]}",
+        "spec.ingress[0].from[0].podSelector.matchLabels asks a for 'b c', not a label value",
+        set(),
+    ),
+    (
+        "{ingress: [{from: [{podSelector: {matchLabels: {on: true}}}]}]}",
+        "spec.ingress[0].from[0].podSelector.matchLabels key is True, not a string",
+        set(),
+    ),
+    (
+        "{ingress: [{from: [{podSelector: {matchLabels: {rev: 1}}}]}]}",
+        "spec.ingress[0].from[0].podSelector.matchLabels.rev is 1, not a string",
+        {80, 443, 65535},
+    ),
+    (
+        "{policyTypes: [ingress, Ingress]}",
+        "spec.policyTypes[0] is 'ingress', neither Ingress nor Egress",
+        set(),
+    ),
+    (
+        "{policyTypes: [Ingress, Egress, Ingress]}",
+        "spec.policyTypes has 3 items, more than two",
+        set(),
+    ),
+]
+
+
+def _allowed_ports(policy: NetworkPolicy) -> set[int]:
+    web = Pod("shop", "web", (("app", "web"), ("rev", "1")), ("10.0.0.1",), ())
+    db = Pod("shop", "db", (), ("10.0.0.2",), ())
+    evaluator = Evaluator([policy], {"shop": {}})
+    return {
+        port
+        for port in (80, 443, 65535)
+        if evaluator.judge(Traffic(web, db, Protocol.TCP, port)).decision is Decision.ALLOWED
+    }
+
+
+@pytest.mark.parametrize(("spec", "what", "ports"), REFUSED, ids=[row[1] for row in REFUSED])
+def test_refused_manifest(spec: str, what: str, ports: set[int]) -> None:
+    """Strictly refused with its path and value; leniently read as the neighbours do, and told."""
+    with pytest.raises(PolicyError) as error:
+        parse_policy(manifest(spec), AT)
+    policy, complaints = parse_policy_leniently(manifest(spec), AT)
+
+    assert error.value.what.removesuffix(" (and 1 more)") == what
+    assert str(error.value).startswith(f"web.yaml:14: {what}")
+    assert isinstance(error.value, ValueError)
+    assert what in [complaint.what for complaint in complaints]
+    if "{}, " not in spec:
+        assert _allowed_ports(policy) == ports
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ({"metadata": {}}, "metadata.name is not set"),
+        ({"metadata": {"name": "A_b"}}, "metadata.name is 'A_b', not an RFC 1123 subdomain"),
+        (
+            {"metadata": {"name": "p", "namespace": "a.b"}},
+            "metadata.namespace is 'a.b', not an RFC 1123 label",
+        ),
+        (
+            {"metadata": {"name": "p", "labels": {"a/b/c": "x"}}},
+            "metadata.labels has 'a/b/c', not a label key",
+        ),
+        (
+            {"metadata": {"name": "p", "labels": {"a": "-"}}},
+            "metadata.labels.a is '-', not a label value",
+        ),
+        ({"apiVersion": "v1"}, "apiVersion is 'v1', not networking.k8s.io/v1"),
+        ({"kind": "Policy"}, "kind is 'Policy', not NetworkPolicy"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_refused_metadata(change: dict[str, object], what: str) -> None:
+    """Names, labels and types are checked as an API server checks them."""
+    loaded = manifest("{}")
+    assert isinstance(loaded, dict)
+
+    with pytest.raises(PolicyError) as error:
+        parse_policy({**loaded, **change}, AT)
+
+    assert error.value.what == what
+
+
+@pytest.mark.parametrize(
+    ("document", "what"),
+    [
+        ("text", "document is 'text', not a mapping"),
+        ({"spec": []}, "spec is [], not a mapping"),
+        ({"spec": {"ingress": {}}}, "spec.ingress is {}, not a list"),
+        ({"spec": {"ingress": ["x"]}}, "spec.ingress[0] is 'x', not a mapping"),
+        ({"spec": {"ingress": [{"from": {}}]}}, "spec.ingress[0].from is {}, not a list"),
+        ({"metadata": {"labels": ["x"]}}, "metadata.labels is ['x'], not a mapping"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_wrong_shape_is_refused_by_both(document: object, what: str) -> None:
+    """What has not the shape of a policy has no lenient reading."""
+    for parse in (parse_policy, parse_policy_leniently):
+        with pytest.raises(PolicyError) as error:
+            parse(document, AT)
+        assert error.value.what == what
+
+
+@pytest.mark.parametrize(
+    ("spec", "what"),
+    [
+        (
+            "{ingress: [{from: [{ipBlock: {cidr: 10.0.0.1/8}}]}]}",
+            "spec.ingress[0].from[0].ipBlock.cidr is '10.0.0.1/8', which counts as 10.0.0.0/8",
+        ),
+        (
+            "{ingress: [{from: [{ipBlock: {cidr: '::ffff:10.0.0.0/104'}}]}]}",
+            "spec.ingress[0].from[0].ipBlock.cidr is '::ffff:10.0.0.0/104', "
+            "which counts as 10.0.0.0/8",
+        ),
+        (
+            "{policyTypes: [Ingress], egress: [{}]}",
+            "spec.egress has no effect, since policyTypes does not name Egress",
+        ),
+        ("{ingres: [{}]}", "spec.ingres is no field of a NetworkPolicy and has no effect"),
+        ("{ingress: [null]}", "spec.ingress[0] is null, which counts as {}"),
+    ],
+)
+def test_warning(spec: str, what: str) -> None:
+    """What a server takes but a reader gets wrong is warned of, strictly and leniently."""
+    for parse in (parse_policies, parse_policies_leniently):
+        assert [str(w) for w in parse([manifest(spec)], AT).warnings] == [f"web.yaml:14: {what}"]
+
+
+def test_canonical_ipv6_does_not_warn() -> None:
+    """Upper case and a full-length spelling of the same block are judged by their text."""
+    parsed = parse_policies(
+        [manifest("{ingress: [{from: [{ipBlock: {cidr: '2001:DB8::/32'}}]}]}")], AT
+    )
+
+    assert parsed.warnings == ()
+    assert parsed.policies[0].ingress[0].peers == (IpBlock("2001:db8::/32"),)
+
+
+def test_lists_are_opened() -> None:
+    """Policies in a List, in a typed list and in nested lists are found; the rest is passed over."""
+    first, second = manifest("{}"), manifest("{podSelector: {matchLabels: {app: web}}}")
+    assert isinstance(second, dict)
+    second["metadata"] = {"name": "q", "namespace": "shop"}
+    bare = {"metadata": {"name": "r", "namespace": "shop"}, "spec": {}}
+    typed = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicyList", "items": [bare]}
+    listed = {"apiVersion": "v1", "kind": "List", "items": [second, typed, {"kind": "Service"}]}
+    pods = {"apiVersion": "v1", "kind": "PodList", "items": [{"metadata": {"name": "x"}}]}
+
+    parsed = parse_policies([None, first, listed, pods, {"kind": "List", "items": None}], AT)
+
+    assert [policy.name for policy in parsed.policies] == ["p", "q", "r"]
+    assert parsed.warnings == ()
+
+
+def test_refusal_in_a_list_has_its_place() -> None:
+    """The path leads through the list to the field."""
+    bad = manifest("{ingress: [{from: [{}]}]}")
+
+    with pytest.raises(PolicyError) as error:
+        parse_policies([{"kind": "List", "items": [None and {}, bad]}], AT)
+
+    assert str(error.value) == "web.yaml:14: items[1]: spec.ingress[0].from[0] names no peer"
+
+
+@pytest.mark.parametrize(
+    ("api_version", "kind"),
+    [
+        ("cilium.io/v2", "CiliumNetworkPolicy"),
+        ("cilium.io/v2", "CiliumClusterwideNetworkPolicy"),
+        ("policy.networking.k8s.io/v1alpha1", "AdminNetworkPolicy"),
+        ("policy.networking.k8s.io/v1alpha1", "BaselineAdminNetworkPolicy"),
+        ("policy.networking.k8s.io/v1alpha2", "ClusterNetworkPolicy"),
+        ("projectcalico.org/v3", "GlobalNetworkPolicy"),
+        ("projectcalico.org/v3", "NetworkPolicy"),
+        ("crd.projectcalico.org/v1", "NetworkPolicy"),
+        ("extensions/v1beta1", "NetworkPolicy"),
+        ("security.istio.io/v1", "AuthorizationPolicy"),
+    ],
+)
+def test_other_policies_are_named(api_version: str, kind: str) -> None:
+    """A policy of another kind is not judged, and said so."""
+    metadata = {"name": "x", "namespace": "shop"}
+    parsed = parse_policies(
+        [{"apiVersion": api_version, "kind": kind, "metadata": metadata, "spec": {"any": 1}}], AT
+    )
+
+    assert parsed.policies == ()
+    assert [warning.what for warning in parsed.warnings] == [
+        f"{kind} shop/x ({api_version}): its effect is not judged"
+    ]
+
+
+def test_later_policy_of_one_name_counts() -> None:
+    """Documents act as if applied in order; a repeated equal policy is no news."""
+    first, second = manifest("{}"), manifest("{policyTypes: [Egress]}")
+    parts = [parse_policies([document], AT) for document in (first, first, second)]
+
+    merged = merge_parsed(parts, AT)
+
+    assert [policy.isolates for policy in merged.policies] == [frozenset({Direction.EGRESS})]
+    assert [warning.what for warning in merged.warnings] == [
+        "NetworkPolicy shop/p occurs twice; the later one counts"
+    ]
+
+
+def test_end_port_is_remembered_but_means_nothing() -> None:
+    """What only an endPort spells is kept beside the rule, which equals the one spelt apart."""
+    ranged = parse_policy(manifest("{ingress: [{ports: [{port: 80, endPort: 82}]}]}"), AT)
+    apart = parse_policy(manifest("{ingress: [{ports: [{port: 82}, {port: 80}, {port: 81}]}]}"), AT)
+
+    assert ranged == apart
+    assert ranged.ingress[0].end_port == PortSet.of(Protocol.TCP, 81, 82)
+    assert apart.ingress[0].end_port == PortSet.NONE
+
+
+def test_two_spellings_of_a_selector_are_one() -> None:
+    """MatchLabels and a matchExpressions In of one value are the same."""
+    labels = manifest("{podSelector: {matchLabels: {app: web}}}")
+    expression = manifest(
+        "{podSelector: {matchExpressions: [{key: app, operator: In, values: [web]}]}}"
+    )
+
+    assert parse_policy(labels, AT) == parse_policy(expression, AT)
+    assert parse_policy(labels, AT).subject == LabelSelector.of({"app": "web"})
+
+
+_scalars = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-1, 70_000),
+    st.sampled_from(["", "x", "10.0.0.0/8", "In"]),
+)
+_fields = st.sampled_from(
+    [
+        "apiVersion", "kind", "metadata", "spec", "name", "namespace", "labels", "podSelector",
+        "policyTypes", "ingress", "egress", "from", "to", "ports", "port", "endPort", "protocol",
+        "ipBlock", "cidr", "except", "namespaceSelector", "matchLabels", "matchExpressions", "key",
+        "operator", "values", "items",
+    ]
+)  # fmt: skip
+_anything = st.recursive(
+    _scalars,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(_fields, inner, max_size=4)
+    ),
+    max_leaves=25,
+)
+
+
+@given(_anything)
+def test_anything_is_read_or_refused(document: object) -> None:
+    """No input, however odd, ends otherwise than in policies or a PolicyError."""
+    for parse in (parse_policies, parse_policies_leniently):
+        try:
+            parse([document], AT)
+        except PolicyError as error:
+            assert error.at is not None
+
+
+@given(st.dictionaries(_fields, _anything, max_size=4))
+def test_any_spec_is_read_or_refused(spec: dict[str, object]) -> None:
+    """The lenient reading takes whatever has the right shape, the strict one is no wider."""
+    document = {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": "p", "namespace": "shop"},
+        "spec": spec,
+    }
+    try:
+        strict = parse_policy(document, AT)
+    except PolicyError:
+        return
+    assert parse_policy_leniently(document, AT)[0] == strict
