@@ -373,7 +373,7 @@ def test_canonical_ipv6_does_not_warn() -> None:
 
 
 def test_lists_are_opened() -> None:
-    """Policies in a List, in a typed list and in nested lists are found; the rest is passed over."""
+    """Policies in lists, typed lists and nested lists are found; the rest is passed over."""
     first, second = manifest("{}"), manifest("{podSelector: {matchLabels: {app: web}}}")
     assert isinstance(second, dict)
     second["metadata"] = {"name": "q", "namespace": "shop"}
@@ -393,7 +393,7 @@ def test_refusal_in_a_list_has_its_place() -> None:
     bad = manifest("{ingress: [{from: [{}]}]}")
 
     with pytest.raises(PolicyError) as error:
-        parse_policies([{"kind": "List", "items": [None and {}, bad]}], AT)
+        parse_policies([{"kind": "List", "items": [{"kind": "Service"}, bad]}], AT)
 
     assert str(error.value) == "web.yaml:14: items[1]: spec.ingress[0].from[0] names no peer"
 

@@ -151,7 +151,7 @@ def test_comparison_mirrors(old: list[Manifest], new: list[Manifest], universe: 
 
 @given(manifests(), universes())
 def test_order_of_policies_decides_nothing(found: list[Manifest], universe: Universe) -> None:
-    """ "Order of evaluation does not affect the policy result": verdicts are equal, byte for byte."""
+    """Verdicts and their grounds are equal, whatever the order of the policies."""
     forwards = Evaluator(parsed(found), universe.namespaces)
     backwards = Evaluator(parsed(found)[::-1], universe.namespaces)
 
