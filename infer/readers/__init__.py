@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 from infer.errors import FormatUnknown, Location
-from infer.sources import Compression, Source, head
+from infer.sources import Compression, Source, check_whole, head
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection, DuckDBPyRelation
@@ -70,9 +70,11 @@ def sniff_format(source: Source, known: Mapping[str, Format]) -> Format | None:
 
     Raises:
         FormatUnknown: no format recognises the file, or more than one does.
+        InputError: the file is packed and so damaged that nothing can be unpacked.
     """
     start = head(source)
     if not start.strip():
+        check_whole(source)
         return None
     match [format_ for format_ in known.values() if format_.sniff(start)]:
         case [only]:

@@ -38,7 +38,11 @@ _OTHER_NAMES: Final = {
 
 _BYTE: Final = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _IPV4: Final = rf"(?:{_BYTE}\.){{3}}{_BYTE}"
-_IPV6: Final = rf"[0-9a-f]{{0,4}}(?::[0-9a-f]{{0,4}}){{2,7}}|(?:[0-9a-f]{{0,4}}:){{2,6}}{_IPV4}"
+_GROUP: Final = "[0-9a-f]{1,4}"
+_GROUPS: Final = f"(?:{_GROUP}(?::{_GROUP}){{0,6}})?"
+_IPV6: Final = (
+    f"{_GROUP}(?::{_GROUP}){{7}}|{_GROUPS}::{_GROUPS}|{_GROUPS}::(?:{_GROUP}:){{0,5}}{_IPV4}"
+)
 
 
 def quoted(text: str) -> str:
@@ -59,6 +63,13 @@ def whole(text: str, type_: str = "BIGINT") -> str:
 def port(text: str) -> str:
     """A port, 0 to 65535."""
     return f"TRY_CAST({text} AS USMALLINT)::INTEGER"
+
+
+def port_of(protocol_: str, port_: str) -> str:
+    """The port, where the protocol has ports; logs write 0 for ICMP."""
+    return (
+        f"CASE WHEN coalesce({protocol_}, 'TCP') IN ('TCP', 'UDP', 'SCTP', 'DCCP') THEN {port_} END"
+    )
 
 
 def seconds(text: str) -> str:
@@ -85,8 +96,8 @@ def time(text: str) -> str:
 def address(text: str) -> str:
     """An IP address in lower case; an IPv4 address mapped into IPv6 becomes plain again.
 
-    Source: RFC 4291 2.5.5.2 (``::ffff:0:0/96``), 2.2 (text forms; whether ``::`` occurs once only
-    is not checked).
+    Source: RFC 4291 2.5.5.2 (``::ffff:0:0/96``), 2.2 (text forms; that ``::`` stands for at
+    least one group is not checked).
     """
     lower = f"lower({text})"
     mapped = f"starts_with({lower}, '::ffff:') AND contains({text}, '.')"

@@ -100,5 +100,6 @@ _KIND: Final = f"""CASE WHEN why IS NOT NULL THEN 'malformed'
 def _column(name: str) -> str:
     known = {"kind": _KIND, "weight": f"CASE WHEN {_KIND} = 'flow' THEN 1 END"}
     known["verdict"] = f"CASE WHEN {_KIND} = 'flow' THEN verdict_ END"
+    known |= {n: sql.port_of("protocol_", f"{n}_") for n in ("src_port", "dst_port")}
     known |= {n: f"{n}_" for n in _VALUES if n not in known}
     return f"({known.get(name, 'NULL')})::{schema.FLOW[name]} AS {sql.column(name)}"

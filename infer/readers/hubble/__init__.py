@@ -12,6 +12,7 @@ from infer.readers._json import parse_json, scan_json
 from infer.readers._texts import Texts
 from infer.readers.hubble.columns import EVENT, RECORD, to_flow
 from infer.readers.hubble.texts import Shape, records, shape_of
+from infer.sources import check_whole
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection, DuckDBPyRelation
@@ -49,6 +50,7 @@ def read(con: DuckDBPyConnection, source: Source) -> DuckDBPyRelation:
         case Shape.BARE:
             found = scan_json(con, source, RECORD)
         case _:
+            check_whole(source)  # an error inside the stream would come out as DuckDB's
             found = parse_json(con, _texts(source, shape), RECORD)
     return schema.project(to_flow(found), schema.FLOW)
 

@@ -126,4 +126,7 @@ def _of_logger(text: str) -> str:
             return text
         return inner if inner.startswith("{") else _OTHER
     at = text.find('{"')
-    return text[at:] if at >= 0 else _OTHER if text.startswith("level=") else text
+    if at >= 0:
+        return text[at:]
+    # A message with a brace may be a flow that was cut off.
+    return _OTHER if text.startswith("level=") and "{" not in text else text

@@ -52,6 +52,9 @@ def read(con: DuckDBPyConnection, source: Source) -> DuckDBPyRelation:
         InputError: the file cannot be read to its end, or a column is missing without which a row
             says nothing: who the ends are, and the destination's port.
     """
+    if not head(source).strip():
+        check_whole(source)
+        return schema.empty(con, schema.FLOW)
     rows, choice = _rows(con, source)
     return schema.project(to_flow(rows, choice), schema.FLOW)
 
@@ -60,6 +63,8 @@ def malformed(source: Source) -> Iterator[tuple[int, str]]:
     """The rows with another number of fields than the header, or with an unreadable value."""
     import duckdb
 
+    if not head(source).strip():
+        return
     with duckdb.connect() as con:
         rows, choice = _numbered(con, source)
         wrong = to_flow(rows, choice).filter("why IS NOT NULL").project("line, why")

@@ -32,6 +32,7 @@ _FLAGS: Final = {"fin": 1, "syn": 2, "rst": 4, "psh": 8, "ack": 16, "urg": 32}
 # What exporters write for "no value".
 _BLANK: Final = ("", "-", "null", "none", "nan", "<none>", "<nil>", "\\n")
 _LISTS: Final = ("src_labels", "dst_labels", "src_names", "dst_names")
+_PORTS: Final = ("src_port", "dst_port")
 _TIMES: Final = ("time", "end_time")
 
 
@@ -56,8 +57,10 @@ def to_flow(rows: DuckDBPyRelation, choice: Choice) -> DuckDBPyRelation:
         if what in choice.columns
     )
     why = f"CASE WHEN wrong_ IS NOT NULL THEN wrong_ {checks} END AS why"
+    result = {name: sql.column(f"{name}_") for name in values}
+    result |= {n: sql.port_of("protocol_", f"{n}_") for n in _PORTS if n in values}
     named = [
-        f"{sql.column(f'{n}_') if n in values else 'NULL'}::{t} AS {sql.column(n)}"
+        f"{result.get(n, 'NULL')}::{t} AS {sql.column(n)}"
         for n, t in schema.FLOW.items()
         if n != "kind"
     ]
@@ -122,7 +125,7 @@ def _values(choice: Choice) -> dict[str, str]:
     has = choice.columns.keys()
     values = {what: sql.column(what) for what in has if what in schema.FLOW}
     values |= {what: _time(what) for what in _TIMES if what in has}
-    values |= {what: sql.port(what) for what in ("src_port", "dst_port") if what in has}
+    values |= {what: sql.port(what) for what in _PORTS if what in has}
     values |= {what: sql.whole(what) for what in ("packets", "bytes") if what in has}
     values |= {what: sql.address(what) for what in ("src_ip", "dst_ip") if what in has}
     for side in ("src", "dst"):
