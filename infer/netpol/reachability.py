@@ -82,8 +82,8 @@ class Reachability:
         """The ports that addresses which are no pod's reach on a pod; exact.
 
         Returns:
-            Disjoint address classes with distinct, non-empty port sets, sorted. Node addresses are
-            among them, as far as the profile lets an ipBlock match a node.
+            Disjoint address classes with distinct, non-empty port sets, sorted. The addresses are
+            taken for those of no pod and, where a profile treats nodes apart, of no node.
         """
         return _address_classes(self._index.gate(dst, Direction.INGRESS), dst)
 
@@ -97,13 +97,11 @@ class Reachability:
 
     def pairs(self) -> Iterator[tuple[Pod, Pod, PortSet]]:
         """Each ordered pair of different pods that may connect, with the ports, sorted."""
-        kind_of = {pod: number for number, kind in enumerate(self.kinds) for pod in kind.members}
-        rows: dict[int, list[tuple[Pod, PortSet]]] = {}
-        for src in self.pods:
-            number = kind_of[src]
-            if number not in rows:
-                rows[number] = self._row(number)
-            yield from ((src, dst, ports) for dst, ports in rows[number] if dst != src)
+        return self._listed(self._usually_open)
+
+    def policed_pairs(self) -> Iterator[tuple[Pod, Pod, PortSet]]:
+        """As ``pairs``, without those at neither end of which a policy stands; sparse."""
+        return self._listed(self._usually_let_through)
 
     def total(self) -> int:
         """How many (source, destination, protocol, port) are allowed between different pods."""
@@ -184,18 +182,37 @@ class Reachability:
             found &= ports_of(ingress, self._index.match(src, dst), dst)
         return found
 
-    def _row(self, src: int) -> list[tuple[Pod, PortSet]]:
+    def _listed(
+        self, usual_targets: Callable[[int], Iterable[int]]
+    ) -> Iterator[tuple[Pod, Pod, PortSet]]:
+        kind_of = {pod: number for number, kind in enumerate(self.kinds) for pod in kind.members}
+        rows: dict[int, list[tuple[Pod, PortSet]]] = {}
+        for src in self.pods:
+            number = kind_of[src]
+            if number not in rows:
+                rows[number] = self._row(number, usual_targets(number))
+            yield from ((src, dst, ports) for dst, ports in rows[number] if dst != src)
+
+    def _row(self, src: int, usual_targets: Iterable[int]) -> list[tuple[Pod, PortSet]]:
         """The pods that a kind reaches on any port, sorted."""
-        found = {dst: self.usual(src, dst) for dst in self._usually_open(src)}
+        found = {dst: self.usual(src, dst) for dst in usual_targets}
         found |= {dst: self.special_pairs[src, dst] for dst in self._special_targets.get(src, ())}
         return sorted(
             (pod, ports) for dst, ports in found.items() if ports for pod in self.kinds[dst].members
         )
 
     def _usually_open(self, src: int) -> tuple[int, ...]:
+        """The kinds that may be reached where no rule singles them out."""
         if not self.egress_spreads[src].usual:
             return ()
         return tuple(n for n, spread in enumerate(self.ingress_spreads) if spread.usual)
+
+    def _usually_let_through(self, src: int) -> Iterable[int]:
+        """As ``_usually_open``, by some policy at either end."""
+        targets = self._usually_open(src)
+        if self.kinds[src].egress:
+            return targets
+        return (n for n in targets if self.kinds[n].ingress)
 
     @cached_property
     def _special_targets(self) -> dict[int, list[int]]:

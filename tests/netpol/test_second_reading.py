@@ -6,6 +6,7 @@ from hypothesis import given, settings
 
 from infer.netpol import (
     Decision,
+    Direction,
     Evaluator,
     IpSet,
     Outside,
@@ -93,6 +94,11 @@ def test_sparse_total_and_pairs_are_the_dense_ones(
 
     assert [(src, dst) for src, dst, _ in reach.pairs()] == sorted(dense)
     assert {(src, dst): ports for src, dst, ports in reach.pairs()} == dense
+    assert {(src, dst): ports for src, dst, ports in reach.policed_pairs()} == {
+        (src, dst): ports
+        for (src, dst), ports in dense.items()
+        if reach.isolated(src, Direction.EGRESS) or reach.isolated(dst, Direction.INGRESS)
+    }
     assert reach.total() == sum(ports.count for ports in dense.values())
 
 
