@@ -86,6 +86,13 @@ def compare_policies(
 
     See ``Reachability`` for the arguments and for what counts as allowed. Renamed, reordered or
     split rules and policies are no difference.
+
+    >>> from infer.netpol import EVERYTHING
+    >>> closed = NetworkPolicy("deny", "shop", EVERYTHING, frozenset({Direction.INGRESS}))
+    >>> pods = [Pod.of("shop", "web", {}), Pod.of("shop", "db", {})]
+    >>> found = compare_policies([], [closed], {}, pods)
+    >>> [str(change.closed) for change in found.removed if change.src == pods[0]]
+    ['all ports']
     """
     known = tuple(pods)
     return compare_reachability(

@@ -79,6 +79,12 @@ class Evaluator:
         namespaces: the labels of each namespace, by its name; one that is not there has only the
             label that Kubernetes gives it, and its other labels count as unknown.
         profile: whose reading of the API counts.
+
+    >>> from infer.netpol import EVERYTHING, Protocol
+    >>> closed = NetworkPolicy("deny", "shop", EVERYTHING, frozenset({Direction.INGRESS}))
+    >>> web, db = Pod.of("shop", "web", {}), Pod.of("shop", "db", {})
+    >>> Evaluator([closed], {}).judge(Traffic(web, db, Protocol.TCP, 5432)).ingress.isolated_by
+    ('shop/deny',)
     """
 
     def __init__(

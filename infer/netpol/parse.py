@@ -49,6 +49,11 @@ def parse_policy(manifest: object, at: Location) -> NetworkPolicy:
 
     Raises:
         PolicyError: an API server would refuse it; the message names the field and its value.
+
+    >>> meta, spec = {"name": "web"}, {"ingress": [{"ports": [{"port": 443}]}]}
+    >>> manifest = {"apiVersion": API_VERSION, "kind": KIND, "metadata": meta, "spec": spec}
+    >>> str(parse_policy(manifest, Location("web.yaml")).ingress[0].ports)
+    'TCP 443'
     """
     return _read_strictly(manifest, at)[0]
 

@@ -40,6 +40,9 @@ class Reachability:
 
     Raises:
         ValueError: two of the pods have one namespace and name.
+
+    >>> Reachability([], {}, [Pod.of("a", "x", {}), Pod.of("a", "y", {})]).total()
+    393210
     """
 
     def __init__(
