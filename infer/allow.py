@@ -157,20 +157,24 @@ def _for_address(
     connection: Connection,
     around: Surroundings,
 ) -> Allowance | Open:
+    peers: tuple[Peer, ...] = ()
+    ips = _known_ips((far.ip,))
     match far.kind:
         case Kind.APISERVER:
-            ips = _known_ips((*around.apiserver, far.ip))
-            if not ips:
-                return Open(subject.id, direction, "the address of the API server is not known")
-            ground, peers = Ground.APISERVER, ()
+            ground, ips = Ground.APISERVER, _known_ips((*around.apiserver, far.ip))
         case Kind.NODE:
             ground, peers = Ground.NODE, node_peers(around.ranges)
-            ips = () if _within(far.ip, peers) else (far.ip,)
+            ips = tuple(ip for ip in ips if not _within(ip, peers))
         case Kind.WORLD if direction is Direction.INGRESS and _from_anywhere(subject, around):
             ground, peers, ips = Ground.WORLD, world_peers(around.ranges), ()
         case _:
-            ground, peers, ips = Ground.OBSERVED, (), (far.ip,)
+            ground = Ground.OBSERVED
+    if not (peers or ips):
+        return Open(subject.id, direction, f"the address of {_NAMES[far.kind]} is not known")
     return Allowance(subject.id, direction, ports, ground, peers, ips, connection)
+
+
+_NAMES: Final = {kind: f"a {kind} peer" for kind in Kind} | {Kind.APISERVER: "the API server"}
 
 
 def _known_ips(ips: Iterable[str]) -> tuple[str, ...]:
@@ -265,11 +269,23 @@ def aggregate_addresses(
         ports_of: the ports of each address.
         covered: blocks that are allowed anyway; what they already allow is not said twice.
     """
-    wide = [(p.addresses, ports) for p, ports in covered if isinstance(p, IpBlock)]
-    sets: dict[PortSet, IpSet] = {}
+    wide = [(peer, ports) for peer, ports in covered if isinstance(peer, IpBlock)]
+    sets: dict[PortSet, list[IpSet]] = {}
     for ip, ports in ports_of.items():
-        allowed = [a for a, p in wide if a.contains(ip) and ports <= p]
-        if not allowed:
-            sets[ports] = sets.get(ports, IpSet.NONE) | IpSet.of_address(ip)
-    blocks = ((IpBlock(cidr), ports) for ports, ips in sets.items() for cidr in ips.cidrs())
+        if not covering_ports(ip, ports, wide):
+            sets.setdefault(ports, []).append(IpSet.of_address(ip))
+    blocks = (
+        (IpBlock(cidr), ports) for ports, ips in sets.items() for cidr in IpSet.union(ips).cidrs()
+    )
     return tuple(sorted(blocks))
+
+
+def covering_ports(
+    ip: str, ports: PortSet, allowed: Iterable[tuple[Peer, PortSet]]
+) -> tuple[PortSet, ...]:
+    """The port sets of the blocks that allow an address all of ``ports`` anyway."""
+    return tuple(
+        wider
+        for peer, wider in allowed
+        if isinstance(peer, IpBlock) and ports <= wider and peer.addresses.contains(ip)
+    )

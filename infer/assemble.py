@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from infer.allow import Allowance, Ground, aggregate_addresses
+from infer.allow import Allowance, Ground, aggregate_addresses, covering_ports
 from infer.collapse import collapse_rules
 from infer.model import Connection, Subject, WorkloadId
 from infer.name import DEFAULT_DENY, policy_names
@@ -55,7 +55,8 @@ def assemble_policies(
     for allowance in allowances:
         book = books.setdefault((allowance.subject, allowance.direction), _Book())
         book.add(allowance)
-    policies, evidence = [], []
+    policies: list[NetworkPolicy] = []
+    evidence: list[RuleEvidence] = []
     for subject in sorted(chosen, key=lambda s: (s.id.namespace, names[s.id])):
         own = {d: books.get((subject.id, d), _Book()).close() for d in isolated[subject.id]}
         policies.append(_policy(subject, names[subject.id], own))
@@ -117,12 +118,14 @@ class _Book:
 
     def _ports_of(self, entry: Allowance) -> set[PortSet]:
         """The port sets of the rules in which an allowance's peers stand."""
-        return {self.peers[p] for p in entry.peers} | {self.ips[ip] for ip in entry.ips}
+        found = {self.peers[peer] for peer in entry.peers}
+        for ip in entry.ips:
+            ports = self.ips[ip]
+            found |= set(covering_ports(ip, ports, self.peers.items())) or {ports}
+        return found
 
 
-def _policy(
-    subject: Subject, name: str, closed: Mapping[Direction, _Closed]
-) -> NetworkPolicy:
+def _policy(subject: Subject, name: str, closed: Mapping[Direction, _Closed]) -> NetworkPolicy:
     rules = {direction: part.rules for direction, part in closed.items()}
     return NetworkPolicy(
         name,
@@ -135,9 +138,7 @@ def _policy(
     )
 
 
-def _evidence(
-    policy: NetworkPolicy, closed: Mapping[Direction, _Closed]
-) -> Iterable[RuleEvidence]:
+def _evidence(policy: NetworkPolicy, closed: Mapping[Direction, _Closed]) -> Iterable[RuleEvidence]:
     for direction in Direction:
         for ref, rule in policy.refs(direction):
             part = closed[direction]

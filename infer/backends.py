@@ -32,17 +32,18 @@ class Backends:
     workloads: Mapping[str, tuple[Workload, ...]]  # by namespace
     by_pod: Mapping[tuple[str, str], WorkloadId]
     apiserver: tuple[tuple[str, int], ...]
+    nodes: frozenset[str]  # addresses, with those of host-network pods
 
     @classmethod
     def of(cls, inventory: Inventory, workloads: Iterable[Workload]) -> Backends:
         """The backends that an inventory and the known workloads give."""
-        by_namespace: dict[str, tuple[Workload, ...]] = {}
+        by_namespace: dict[str, list[Workload]] = {}
         for workload in workloads:
-            namespace = workload.id.namespace
-            by_namespace[namespace] = (*by_namespace.get(namespace, ()), workload)
+            by_namespace.setdefault(workload.id.namespace, []).append(workload)
+        hosts = {ip for pod in inventory.pods if pod.host_network for ip in pod.ips}
         return cls(
             services={(s.namespace, s.name): s for s in inventory.services},
-            workloads=by_namespace,
+            workloads={namespace: tuple(found) for namespace, found in by_namespace.items()},
             by_pod={
                 (w.id.namespace, member.name): w.id
                 for team in by_namespace.values()
@@ -50,6 +51,7 @@ class Backends:
                 for member in w.members
             },
             apiserver=inventory.apiserver,
+            nodes=frozenset(hosts.union(*(node.ips for node in inventory.nodes))),
         )
 
     def named(self, name: str) -> ServiceRecord | None:
@@ -92,7 +94,11 @@ class Backends:
             for name, protocol, number in backend.ports:
                 if name == spec.name and protocol == spec.protocol:
                     owner = self.by_pod.get(backend.pod) if backend.pod else None
-                    yield owner or Address(Kind.PRIVATE, backend.ip), number
+                    yield owner or self._address(backend.ip), number
+
+    def _address(self, ip: str) -> Address:
+        """Host-network pods are nodes; what else is no pod's is some address."""
+        return Address(Kind.NODE if ip in self.nodes else Kind.PRIVATE, ip)
 
 
 def _numbers(workload: Workload, selector: Mapping[str, str], spec: ServicePort) -> set[int]:

@@ -41,13 +41,16 @@ def dns_servers(
 
     From the inventory's DNS Service; else from workloads that carry its well-known labels; else
     whatever workload answers on port 53. Node-local caches are added where they were observed.
+    Workloads whose labels are not known are left out: no rule could name them.
     """
-    used = tuple(_used(seen))
-    labelled = {w.id for w in workloads if _LABELS & set(w.stable or ())}
-    found = set(_from_services(inventory, backends))
+    nameable = {w.id: w for w in workloads if w.stable is not None}
+    used = {(p, port) for p, port in _used(seen) if isinstance(p, Address) or p in nameable}
+    labelled = {id_ for id_, w in nameable.items() if _LABELS & set(w.stable or ())}
+    found = {(p, n) for p, n in _from_services(inventory, backends)
+             if isinstance(p, Address) or p in nameable}  # fmt: skip
     found = found or {(party, port) for party, port in used if party in labelled}
     found = found or {(id_, PORT) for id_ in labelled}
-    found = found or {(party, port) for party, port in used if isinstance(party, WorkloadId)}
+    found = found or {(p, port) for p, port in used if isinstance(p, WorkloadId) and port == PORT}
     found |= {(party, port) for party, port in used if _is_node_local(party)}
     ports: dict[Party, PortSet] = {}
     for party, port in found:
@@ -75,8 +78,7 @@ def _from_services(inventory: Inventory, backends: Backends) -> Iterator[tuple[P
         if (service.namespace, service.name) in _SERVICES:
             for port in service.ports:
                 if port.port == PORT:
-                    for target in backends.targets(service, port.protocol, port.port):
-                        yield target
+                    yield from backends.targets(service, port.protocol, port.port)
 
 
 def _is_node_local(party: Party) -> bool:

@@ -14,7 +14,6 @@ from infer.allow import Ground
 from infer.lift import EXPRESSIBLE
 from infer.model import Labels, Party, Seen, Subject, Workload, WorkloadId
 from infer.netpol import (
-    Direction,
     NetworkPolicy,
     Pod,
     PortSet,
@@ -82,15 +81,11 @@ def measure_exposure(
     by_pod = {pod.full_name: id_ for id_, pod in pods.items()}
     namespaces = {name: dict(labels) for name, labels in known.namespaces.items()}
     reach = Reachability(rules, namespaces, pods.values(), profile)
-    observed = _between(s for s in seen if not s.virtual)
-    virtual = _between(s for s in seen if s.virtual)
-    counts = dict.fromkeys(("dns", "merged_subject", "service", "over"), 0)
-    for src, dst, ports in _policed_pairs(reach):
-        client, server = by_pod[src.full_name], by_pod[dst.full_name]
-        extra = ports - observed.get((client, server), PortSet.NONE)
-        if extra:
-            for reason, count in _explain((client, server), extra, virtual, known):
-                counts[reason] += count
+    needs = _Needs.of(seen, known)
+    counts = dict.fromkeys(("dns", "service", "merged_subject", "over"), 0)
+    for src, dst, ports in reach.policed_pairs():
+        for reason, count in needs.unmet(by_pod[src.full_name], by_pod[dst.full_name], ports):
+            counts[reason] += count
     return Exposure(
         possible=len(pods) * max(len(pods) - 1, 0) * _POSSIBLE_PORTS,
         allowed=reach.total(),
@@ -112,17 +107,12 @@ def _stand_in(workload: Workload) -> Pod:
     return Pod(workload.id.namespace, name, workload.stable or (), ports=tuple(sorted(ports)))
 
 
-def _policed_pairs(reach: Reachability) -> Iterator[tuple[Pod, Pod, PortSet]]:
-    """Pairs with a policy at either end, and what it lets through."""
-    isolated = {d: {pod for pod in reach.pods if reach.isolated(pod, d)} for d in Direction}
-    for src, dst, ports in reach.pairs():
-        if src in isolated[Direction.EGRESS] or dst in isolated[Direction.INGRESS]:
-            yield src, dst, ports
+_Pair = tuple[Party, Party]
 
 
-def _between(seen: Iterable[Seen]) -> dict[tuple[Party, Party], PortSet]:
+def _between(seen: Iterable[Seen]) -> dict[_Pair, PortSet]:
     """What was seen between each two parties and shall be allowed."""
-    found: dict[tuple[Party, Party], PortSet] = {}
+    found: dict[_Pair, PortSet] = {}
     for each in seen:
         connection = each.connection
         if each.reason or connection.protocol not in EXPRESSIBLE:
@@ -133,18 +123,53 @@ def _between(seen: Iterable[Seen]) -> dict[tuple[Party, Party], PortSet]:
     return found
 
 
-def _explain(
-    pair: tuple[WorkloadId, WorkloadId],
-    extra: PortSet,
-    virtual: Mapping[tuple[Party, Party], PortSet],
-    known: Known,
-) -> Iterator[tuple[str, int]]:
-    """Why ports that were not seen are allowed, with how many of them."""
-    dns = extra & known.dns.get(pair[1], PortSet.NONE)
-    yield "dns", dns.count
-    rest = extra - dns
-    service = rest & virtual.get(pair, PortSet.NONE)
-    yield "service", service.count
-    merged = any(len(known.subjects[id_].workloads) > 1 for id_ in pair
-                 if id_ in known.subjects)  # fmt: skip
-    yield ("merged_subject" if merged else "over"), (rest - service).count
+@dataclass(frozen=True, slots=True)
+class _Needs:
+    """What must be allowed between parties, by the reason for it."""
+
+    observed: Mapping[_Pair, PortSet]
+    virtual: Mapping[_Pair, PortSet]
+    dns: Mapping[Party, PortSet]
+    merged: Mapping[_Pair, PortSet]  # all of the above, between subjects
+    merged_dns: Mapping[Party, PortSet]
+    subjects: Mapping[WorkloadId, Subject]
+
+    @classmethod
+    def of(cls, seen: Sequence[Seen], known: Known) -> _Needs:
+        """The needs of everything that was seen and is not left out."""
+        observed = _between(s for s in seen if not s.virtual)
+        virtual = _between(s for s in seen if s.virtual)
+        merged: dict[_Pair, PortSet] = {}
+        for pair, ports in (*observed.items(), *virtual.items()):
+            ends = (_subject(pair[0], known.subjects), _subject(pair[1], known.subjects))
+            merged[ends] = merged.get(ends, PortSet.NONE) | ports
+        merged_dns: dict[Party, PortSet] = {}
+        for party, ports in known.dns.items():
+            server = _subject(party, known.subjects)
+            merged_dns[server] = merged_dns.get(server, PortSet.NONE) | ports
+        return cls(observed, virtual, known.dns, merged, merged_dns, known.subjects)
+
+    def unmet(
+        self, client: WorkloadId, server: WorkloadId, allowed: PortSet
+    ) -> Iterator[tuple[str, int]]:
+        """Why ports that were not seen are allowed, with how many of them."""
+        pair = (client, server)
+        ends = (_subject(client, self.subjects), _subject(server, self.subjects))
+        merged = self.merged.get(ends, PortSet.NONE)
+        rest = allowed - self.observed.get(pair, PortSet.NONE)
+        for reason, ports in (
+            ("dns", self.dns.get(server, PortSet.NONE)),
+            ("service", self.virtual.get(pair, PortSet.NONE)),
+            ("merged_subject", merged | self.merged_dns.get(ends[1], PortSet.NONE)),
+        ):
+            if not rest:
+                return
+            yield reason, (rest & ports).count
+            rest -= ports
+        yield "over", rest.count
+
+
+def _subject(party: Party, subjects: Mapping[WorkloadId, Subject]) -> Party:
+    """The subject of a workload; any other party stands for itself."""
+    found = subjects.get(party) if isinstance(party, WorkloadId) else None
+    return found.id if found else party

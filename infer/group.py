@@ -7,10 +7,12 @@ a reading of pod names, the sets are not.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from os.path import commonprefix
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from itertools import pairwise
 from typing import Final
 
 from infer.model import (
@@ -26,7 +28,13 @@ from infer.model import (
     WorkloadId,
 )
 from infer.netpol import LabelSelector
-from infer.owners import label_name, pod_prefix, stable_labels
+from infer.owners import distinct_name, pod_prefix, shared_labels, shared_name, stable_labels
+
+_OVER_WITHOUT_PODS: Final = frozenset({"Job", "ReplicaSet", "ReplicationController"})
+"""Kinds of which an object without pods is history: finished, or replaced by a newer one."""
+
+_DIGITS: Final = 6
+_NEVER: Final = datetime.max.replace(tzinfo=UTC)
 
 _HANDOVER: Final = 0.25
 """Of their common time, how much two label values may overlap and still follow each other."""
@@ -60,21 +68,24 @@ class _Pod:
 def group_endpoints(endpoints: Iterable[Endpoint], inventory: Inventory) -> Grouped:
     """Workloads of all pods, observed or in the inventory, and the party of each endpoint."""
     ends = _with_kinds(tuple(endpoints), inventory)
-    pods = _pods(ends, inventory)
-    owned = _adopted(pods)
-    selectors = {
+    pods = _adopted(_pods(ends, inventory), inventory)
+    selectors = _own_selectors(inventory)
+    teams = _owned_teams(pods) + _unowned_teams(pods)
+    teams += _absent_teams(inventory, {id_ for id_, _, _ in teams})
+    named = _named_apart(_workload(*team, selectors) for team in teams)
+    nameless = _place_nameless(ends, named)
+    workloads = tuple(sorted({*named, *nameless.values()}, key=lambda w: w.id))
+    found = _membership(named)
+    parties = tuple(_party(end, found, nameless) for end in ends)
+    return Grouped(workloads, parties, tuple(_changed_labels(workloads)))
+
+
+def _own_selectors(inventory: Inventory) -> dict[WorkloadId, LabelSelector]:
+    return {
         WorkloadId(w.namespace, w.kind, w.name): w.selector
         for w in inventory.workloads
         if w.selector is not None
     }
-    teams = _owned_teams(owned) + _unowned_teams(owned)
-    workloads = tuple(sorted((_workload(*team, selectors) for team in teams), key=lambda w: w.id))
-    found = _membership(workloads)
-    nameless = _place_nameless(ends, workloads)
-    by_id = {w.id: w for w in (*nameless.values(), *workloads)}
-    everybody = tuple(by_id[id_] for id_ in sorted(by_id))
-    parties = tuple(_party(end, found, nameless) for end in ends)
-    return Grouped(everybody, parties, tuple(_changed_labels(everybody)))
 
 
 # ---- pods --------------------------------------------------------------------------------------
@@ -83,6 +94,7 @@ def group_endpoints(endpoints: Iterable[Endpoint], inventory: Inventory) -> Grou
 def _with_kinds(ends: tuple[Endpoint, ...], inventory: Inventory) -> tuple[Endpoint, ...]:
     """Endpoints whose owner has no kind take the one that others give an owner of that name."""
     said = [(e.namespace, e.owner) for e in ends] + [(p.namespace, p.owner) for p in inventory.pods]
+    said += [(w.namespace, Owner(w.kind, w.name)) for w in inventory.workloads]
     kinds: dict[tuple[str, str], set[str]] = {}
     for namespace, owner in said:
         if owner is not None and owner.kind:
@@ -95,7 +107,6 @@ def _with_kind(end: Endpoint, kinds: Mapping[tuple[str, str], set[str]]) -> Endp
         return end
     found = kinds.get((end.namespace, end.owner.name), set())
     return replace(end, owner=Owner(min(found), end.owner.name)) if len(found) == 1 else end
-
 
 
 def _pods(ends: Iterable[Endpoint], inventory: Inventory) -> dict[tuple[str, str], _Pod]:
@@ -131,24 +142,37 @@ def _joined(pod: _Pod | None, end: Endpoint) -> _Pod:
     return _Pod(pod.namespace, member, pod.owner or end.owner)
 
 
-def _adopted(pods: Mapping[tuple[str, str], _Pod]) -> list[_Pod]:
+def _adopted(pods: Mapping[tuple[str, str], _Pod], inventory: Inventory) -> list[_Pod]:
     """Pods, those without an owner given the one that all pods of equal stable labels have.
 
-    A log names the owner only in records of the pod's own node, so some pods stay without.
+    A log names the owner only in records of the pod's own node, so some pods stay without. Where
+    the labels were not logged either, the pod's name decides.
     """
-    owners: dict[tuple[str, Labels], set[Owner]] = {}
-    for pod in pods.values():
-        if pod.owner is not None and pod.member.labels:
-            key = (pod.namespace, stable_labels(pod.member.labels))
-            owners.setdefault(key, set()).add(pod.owner)
-    return [_adopt(pod, owners) for pod in pods.values()]
+    alike: dict[tuple[str, Labels], set[Owner]] = {}
+    named: dict[tuple[str, str], set[Owner]] = {}
+    records = ((w.namespace, Owner(w.kind, w.name), w.template_labels) for w in inventory.workloads)
+    told = ((p.namespace, p.owner, p.member.labels) for p in pods.values())
+    for namespace, owner, labels in (*records, *told):
+        if owner is not None:
+            named.setdefault((namespace, owner.name), set()).add(owner)
+            if labels:
+                alike.setdefault((namespace, stable_labels(labels)), set()).add(owner)
+    return [_adopt(pod, alike, named) for pod in pods.values()]
 
 
-def _adopt(pod: _Pod, owners: Mapping[tuple[str, Labels], set[Owner]]) -> _Pod:
-    if pod.owner is not None or not pod.member.labels:
+def _adopt(
+    pod: _Pod,
+    alike: Mapping[tuple[str, Labels], set[Owner]],
+    named: Mapping[tuple[str, str], set[Owner]],
+) -> _Pod:
+    if pod.owner is not None or pod.member.labels == ():
         return pod
-    candidates = owners.get((pod.namespace, stable_labels(pod.member.labels)), set())
-    fitting = {owner for owner in candidates if pod_prefix(pod.member.name) == owner.name}
+    prefix = pod_prefix(pod.member.name)
+    if pod.member.labels is None:
+        candidates = named.get((pod.namespace, prefix), set())
+    else:
+        candidates = alike.get((pod.namespace, stable_labels(pod.member.labels)), set())
+    fitting = {owner for owner in candidates if owner.name == prefix}
     chosen = fitting or (candidates if len(candidates) == 1 else set())
     return replace(pod, owner=min(chosen)) if chosen else pod
 
@@ -167,48 +191,52 @@ def _owned_teams(pods: Iterable[_Pod]) -> list[_Team]:
     return [(id_, tuple(members), True) for id_, members in teams.items()]
 
 
+def _absent_teams(inventory: Inventory, known: set[WorkloadId]) -> list[_Team]:
+    """Workloads that have no pod now and will have one: scaled to zero, or on a schedule.
+
+    Their pods would be cut by a default-deny that nobody checked against them. Those with
+    host-network pods only are nodes to a policy.
+    """
+    owners = ((pod.namespace, pod.owner) for pod in inventory.pods)
+    present = known | {WorkloadId(ns, owner.kind, owner.name) for ns, owner in owners if owner}
+    records = ((WorkloadId(w.namespace, w.kind, w.name), w) for w in inventory.workloads)
+    return [
+        (id_, (Member("", record.template_labels),), True)
+        for id_, record in records
+        if id_ not in present and record.kind not in _OVER_WITHOUT_PODS
+    ]
+
+
 def _unowned_teams(pods: Iterable[_Pod]) -> list[_Team]:
     """Pods of no known owner: together by stable labels, and over a rollout by name."""
-    by_labels: dict[tuple[str, Labels | None], list[Member]] = {}
+    by_labels: dict[tuple[str, Labels], list[Member]] = {}
     for pod in pods:
         if pod.owner is None:
             labels = pod.member.labels
             # Pods whose labels nobody knows, and pods without any, keep apart by name only.
-            marker = (("", pod_prefix(pod.member.name)),) if not labels else stable_labels(labels)
-            by_labels.setdefault((pod.namespace, marker), []).append(pod.member)
+            marker = (("", f"{labels} {pod_prefix(pod.member.name)}"),)
+            known = stable_labels(labels) if labels else marker
+            by_labels.setdefault((pod.namespace, known), []).append(pod.member)
+    return _label_teams(((namespace, members) for (namespace, _), members in by_labels.items()))
+
+
+def _label_teams(parts: Iterable[tuple[str, list[Member]]]) -> list[_Team]:
+    """Teams of pods that only labels tell apart, one or more label sets each."""
     named: dict[tuple[str, str], list[list[Member]]] = {}
-    for (namespace, _), members in by_labels.items():
-        named.setdefault((namespace, _shared_name(members)), []).append(members)
-    return [team for key, parts in named.items() for team in _successions(*key, parts)]
-
-
-def _shared_name(members: Iterable[Member]) -> str:
-    """The prefix of the pods' names, else what the labels say, else what the names share."""
-    members = tuple(members)
-    prefixes = sorted({pod_prefix(member.name) for member in members})
-    if len(prefixes) == 1:
-        return prefixes[0]
-    shared = commonprefix(prefixes).rstrip("-.")
-    return shared if len(shared) > 2 else label_name(dict(members[0].labels or ()))
+    for namespace, members in parts:
+        named.setdefault((namespace, shared_name(members)), []).append(members)
+    return [team for key, found in named.items() for team in _successions(*key, found)]
 
 
 def _successions(namespace: str, name: str, parts: list[list[Member]]) -> Iterable[_Team]:
     """Label sets under one name: one workload if they follow each other in time, else several."""
-    ordered = sorted(parts, key=lambda members: (_span(members)[0] or datetime.max, str(members)))
+    ordered = sorted(parts, key=lambda members: (_span(members)[0] or _NEVER, str(members)))
     if len(parts) > 1 and _follow(ordered):
         yield WorkloadId(namespace, "", name), tuple(m for part in ordered for m in part), False
         return
     for members in parts:
-        alone = name if len(parts) == 1 else _distinct_name(name, members, parts)
+        alone = name if len(parts) == 1 else distinct_name(name, members, parts)
         yield WorkloadId(namespace, "", alone), tuple(members), False
-
-
-def _distinct_name(name: str, members: list[Member], parts: list[list[Member]]) -> str:
-    """The name with the label values that set this part apart from the others."""
-    others = [set(part[0].labels or ()) for part in parts if part is not members]
-    own = set(stable_labels(members[0].labels or ()))
-    apart = sorted(own - set.intersection(*others)) if others else []
-    return "-".join([name, *(value for _, value in apart if value)])
 
 
 def _span(members: Iterable[Member]) -> tuple[datetime | None, datetime | None]:
@@ -221,7 +249,7 @@ def _span(members: Iterable[Member]) -> tuple[datetime | None, datetime | None]:
 def _follow(parts: Iterable[Iterable[Member]]) -> bool:
     """Whether sets of pods, in order of first sight, replace each other (a rollout)."""
     spans = [_span(part) for part in parts]
-    return all(_hands_over(a, b) for a, b in zip(spans, spans[1:], strict=False))
+    return all(_hands_over(a, b) for a, b in pairwise(spans))
 
 
 _Span = tuple[datetime | None, datetime | None]
@@ -246,15 +274,33 @@ def _workload(
     selectors: Mapping[WorkloadId, LabelSelector],
 ) -> Workload:
     known = [member.labels for member in members if member.labels is not None]
-    stable = _common(known) if known else None
+    stable = shared_labels(known) if known else None
     ordered = tuple(sorted(members, key=lambda m: (m.name, m.labels or ())))
     return Workload(id_, ordered, stable, owned, selectors.get(id_))
 
 
-def _common(label_sets: Iterable[Labels]) -> Labels:
-    """The stable labels that all of them share."""
-    sets = [set(stable_labels(labels)) for labels in label_sets]
-    return tuple(sorted(set.intersection(*sets)))
+def _named_apart(
+    workloads: Iterable[Workload], taken: Collection[WorkloadId] = ()
+) -> tuple[Workload, ...]:
+    """Workloads of which no two have one id: a hash of the labels tells apart those without owner.
+
+    Two without owner that have the same labels too are one.
+    """
+    alike: dict[tuple[WorkloadId, bool, Labels | None], Workload] = {}
+    for each in sorted(workloads, key=str):
+        key = (each.id, each.owned, each.stable)
+        before = alike.get(key)
+        alike[key] = replace(each, members=before.members + each.members) if before else each
+    counts = Counter(workload.id for workload in alike.values())
+    return tuple(
+        each if each.owned or (counts[each.id] == 1 and each.id not in taken) else _hashed(each)
+        for each in alike.values()
+    )
+
+
+def _hashed(workload: Workload) -> Workload:
+    digest = sha256(str(workload.stable).encode(errors="surrogatepass")).hexdigest()[:_DIGITS]
+    return replace(workload, id=replace(workload.id, name=f"{workload.id.name}-{digest}"))
 
 
 def _membership(workloads: Iterable[Workload]) -> dict[tuple[str, str], WorkloadId]:
@@ -274,7 +320,7 @@ def _changed_labels(workloads: Iterable[Workload]) -> Iterable[str]:
                 values.setdefault(key, set()).add(value)
         for key in sorted(k for k, found in values.items() if len(found) > 1):
             shown = ", ".join(sorted(values[key])[:3])
-            yield f"label {key} of {workload.id} is not the same on all its pods ({shown}): not used"
+            yield f"label {key} of {workload.id} differs among its pods ({shown}): not used"
 
 
 # ---- parties -----------------------------------------------------------------------------------
@@ -286,33 +332,42 @@ def _place_nameless(
     ends: Iterable[Endpoint], workloads: Iterable[Workload]
 ) -> dict[_Nameless, Workload]:
     """The workload of each endpoint that has neither pod name nor owner: by its labels."""
+    known = tuple(workloads)
     by_namespace: dict[str, list[Workload]] = {}
-    for workload in workloads:
+    for workload in known:
         by_namespace.setdefault(workload.id.namespace, []).append(workload)
     placed: dict[_Nameless, Workload] = {}
+    fresh: dict[tuple[str, Labels | None], list[Member]] = {}
+    for (namespace, labels), member in _nameless_members(ends).items():
+        found = _matching(labels, by_namespace.get(namespace, []))
+        if found is None:
+            stable = None if labels is None else stable_labels(labels)
+            fresh.setdefault((namespace, stable), []).append(member)
+        else:
+            placed[namespace, labels] = found
+    teams = _label_teams((namespace, members) for (namespace, _), members in fresh.items())
+    made = _named_apart((_workload(*team, {}) for team in teams), {w.id for w in known})
+    return placed | {(w.id.namespace, m.labels): w for w in made for m in w.members}
+
+
+def _nameless_members(ends: Iterable[Endpoint]) -> dict[_Nameless, Member]:
+    """One member for each label set of a namespace, with all addresses and times of its pods."""
+    found: dict[_Nameless, _Pod] = {}
     for end in ends:
         if end.kind is Kind.POD and not (end.pod or end.owner or end.reason):
-            found = _matching(end, by_namespace.get(end.namespace, []))
-            placed[end.namespace, end.labels] = found or _new_workload(end)
-    return placed
+            key = (end.namespace, end.labels)
+            found[key] = _joined(found.get(key), end)
+    return {key: pod.member for key, pod in sorted(found.items(), key=str)}
 
 
-def _matching(end: Endpoint, workloads: Iterable[Workload]) -> Workload | None:
+def _matching(labels: Labels | None, workloads: Iterable[Workload]) -> Workload | None:
     """The one workload with equal stable labels, else the one whose labels contain them."""
-    asked = set(stable_labels(end.labels or ()))
-    told = [w for w in workloads if w.stable is not None]
+    asked = set(stable_labels(labels or ()))
+    told = [w for w in workloads if w.stable is not None and labels is not None]
     equal = [w for w in told if set(w.stable or ()) == asked]
     wider = [w for w in told if asked and asked <= set(w.stable or ())]
     candidates = equal or wider
     return candidates[0] if len(candidates) == 1 else None
-
-
-def _new_workload(end: Endpoint) -> Workload:
-    """A workload that only labels tell of."""
-    stable = None if end.labels is None else stable_labels(end.labels)
-    member = Member("", end.labels, (end.ip,) if end.ip else (), end.ports)
-    id_ = WorkloadId(end.namespace, "", label_name(dict(stable or ())))
-    return Workload(id_, (member,), stable, owned=False)
 
 
 def _party(

@@ -102,7 +102,12 @@ def _touches(seen: Seen, namespaces: set[str]) -> bool:
 
 
 def _listed(
-    code: str, text: str, seen: Iterable[Seen], test: Callable[[Seen], bool], *, finding: bool = False
+    code: str,
+    text: str,
+    seen: Iterable[Seen],
+    test: Callable[[Seen], bool],
+    *,
+    finding: bool = False,
 ) -> Iterator[Notice]:
     names = tuple(sorted({str(s.connection) for s in seen if test(s)}))
     if names:
@@ -161,7 +166,9 @@ def _growing(seen: list[Seen]) -> Iterator[Party]:
         if _to_world(each) and each.evidence.first_seen is not None:
             servers = firsts.setdefault(each.connection.client, {})
             name = str(each.connection.server)
-            servers[name] = min(each.evidence.first_seen, servers.get(name, each.evidence.first_seen))
+            servers[name] = min(
+                each.evidence.first_seen, servers.get(name, each.evidence.first_seen)
+            )
     if not starts:
         return
     late = max(lasts) - (max(lasts) - min(starts)) * _END_OF_LOG
@@ -173,7 +180,8 @@ def _growing(seen: list[Seen]) -> Iterator[Party]:
 def _mesh(seen: list[Seen]) -> Iterator[Notice]:
     for port, mesh in sorted(_MESH_PORTS.items()):
         text = f"port {port} ({mesh}) is a mesh tunnel: its rules carry every port of the server"
-        yield from _listed("mesh-tunnel", text, seen, lambda s, port=port: s.connection.port == port)
+        tunnels = [s for s in seen if s.connection.port == port]
+        yield from _listed("mesh-tunnel", text, tunnels, lambda _: True)
 
 
 # ---- the log itself ----------------------------------------------------------------------------

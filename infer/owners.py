@@ -7,10 +7,16 @@ k8s.io/apimachinery/pkg/util/rand (suffixes use the alphabet below).
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from os.path import commonprefix
 from typing import Final
 
-from infer.model import Labels
+from infer.model import Labels, Member
+
+_NAME: Final = r"[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+_DNS_LABEL: Final = r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?"
+_KEY: Final = re.compile(rf"(?:(?=[^/]{{1,253}}/){_DNS_LABEL}(?:\.{_DNS_LABEL})*/)?{_NAME}")
+_VALUE: Final = re.compile(rf"(?:{_NAME})?")
 
 _RANDOM: Final = "[bcdfghjklmnpqrstvwxz2456789]"
 _GENERATED: Final = (
@@ -71,6 +77,7 @@ PREFERRED: Final = (
 )
 """Label keys that describe a workload, the most telling first."""
 
+_TELLING: Final = 3  # letters that names must share
 _NAMING: Final = 6  # of these, the first ones name it
 
 
@@ -79,9 +86,18 @@ def is_volatile(key: str) -> bool:
     return key in VOLATILE or key.startswith(VOLATILE_PREFIXES)
 
 
+def is_label(key: str, value: str) -> bool:
+    """Whether Kubernetes can have such a label; a log may hold anything.
+
+    Source: https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/
+        "Syntax and character set".
+    """
+    return _KEY.fullmatch(key) is not None and _VALUE.fullmatch(value) is not None
+
+
 def stable_labels(labels: Labels) -> Labels:
-    """The labels without the well-known volatile keys."""
-    return tuple((key, value) for key, value in labels if not is_volatile(key))
+    """The labels that can stand in a selector: valid ones, without well-known volatile keys."""
+    return tuple((k, v) for k, v in labels if not is_volatile(k) and is_label(k, v))
 
 
 def pod_prefix(pod: str) -> str:
@@ -107,3 +123,32 @@ def label_name(labels: Mapping[str, str]) -> str:
     """What labels call a workload: the value of the most telling key; ``unlabelled`` for none."""
     keys = sorted((key for key in labels if labels[key]), key=preference)
     return labels[keys[0]] if keys else "unlabelled"
+
+
+def shared_labels(label_sets: Iterable[Labels]) -> Labels:
+    """The stable labels that all of them have; there must be one at least."""
+    first, *rest = (set(stable_labels(labels)) for labels in label_sets)
+    return tuple(sorted(first.intersection(*rest)))
+
+
+def shared_name(members: Iterable[Member]) -> str:
+    """The prefix of the pods' names, else what the names share, else what the labels say."""
+    members = tuple(members)
+    prefixes = sorted({pod_prefix(member.name) for member in members})
+    shared = prefixes[0] if len(prefixes) == 1 else _common_start(prefixes)
+    return shared or label_name(dict(stable_labels(members[0].labels or ())))
+
+
+def _common_start(names: Iterable[str]) -> str:
+    """What names start with alike, if it is long enough to tell anything."""
+    start = commonprefix(tuple(names)).rstrip("-.")  # noqa: RUF071 - names, not paths
+    return start if len(start) >= _TELLING else ""
+
+
+def distinct_name(name: str, members: Iterable[Member], parts: Iterable[Iterable[Member]]) -> str:
+    """The name with the label values that set these pods apart from the other parts."""
+    everywhere = shared_labels(m.labels or () for part in parts for m in part)
+    own = shared_labels(m.labels or () for m in members)
+    return "-".join(
+        [name, *(value for key, value in own if value and (key, value) not in everywhere)]
+    )

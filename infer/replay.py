@@ -166,9 +166,7 @@ class _Judge:
 
 def _worst(decisions: Iterable[Decision]) -> Decision:
     found = set(decisions)
-    return next(
-        (d for d in (Decision.DENIED, Decision.UNKNOWN) if d in found), Decision.ALLOWED
-    )
+    return next((d for d in (Decision.DENIED, Decision.UNKNOWN) if d in found), Decision.ALLOWED)
 
 
 # ---- counting ----------------------------------------------------------------------------------

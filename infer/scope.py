@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -13,16 +13,19 @@ from infer.model import Seen, Subject, Workload, WorkloadId
 from infer.netpol import Direction
 
 SYSTEM_NAMESPACES: Final = frozenset(
-    """kube-system kube-public kube-node-lease
-    cilium cilium-secrets cilium-spire calico-system calico-apiserver tigera-operator kube-flannel
-    antrea-system flow-aggregator flow-visibility weave kube-router ovn-kubernetes multus
-    aws-ebs-csi-driver ebs-csi csi-driver csi-system longhorn-system rook-ceph openebs portworx
-    topolvm-system trident
-    istio-system istio-ingress linkerd linkerd-cni linkerd-viz linkerd-jaeger consul kuma-system
-    osm-system
-    ingress-nginx nginx-ingress traefik kube-traefik contour projectcontour haproxy-controller
-    haproxy-ingress ambassador emissary kong gloo-system envoy-gateway-system metallb-system""".split()
-)
+    {
+        "kube-system", "kube-public", "kube-node-lease", "cilium", "cilium-secrets",
+        "cilium-spire", "calico-system", "calico-apiserver", "tigera-operator", "kube-flannel",
+        "antrea-system", "flow-aggregator", "flow-visibility", "weave", "kube-router",
+        "ovn-kubernetes", "multus", "aws-ebs-csi-driver", "ebs-csi", "csi-driver",
+        "csi-system", "longhorn-system", "rook-ceph", "openebs", "portworx", "topolvm-system",
+        "trident", "istio-system", "istio-ingress", "linkerd", "linkerd-cni", "linkerd-viz",
+        "linkerd-jaeger", "consul", "kuma-system", "osm-system", "ingress-nginx",
+        "nginx-ingress", "traefik", "kube-traefik", "contour", "projectcontour",
+        "haproxy-controller", "haproxy-ingress", "ambassador", "emissary", "kong",
+        "gloo-system", "envoy-gateway-system", "metallb-system",
+    }
+)  # fmt: skip
 """Namespaces of the control plane, the CNI, the CSI, the mesh and the ingress controller: peers
 only, unless they are named."""
 
@@ -60,7 +63,7 @@ def choose_namespaces(known: Iterable[str], asked: Iterable[str]) -> tuple[str, 
 
 
 def evident(seen: Iterable[Seen]) -> frozenset[WorkloadId]:
-    """Workloads of which the log shows something that stands, other than their own node's probes."""
+    """Workloads of which the log shows something that stands, besides their own node's probes."""
     return frozenset(
         party
         for each in seen
@@ -110,7 +113,8 @@ def decide_denials(
     """For each namespace of ``workloads`` whether it gets a default-deny, and in which directions.
 
     ``auto``: in the directions in which every workload there is isolated by its own policy, and
-    only if every workload has one.
+    only if every workload has one. ``always``: also where some workloads have no evidence, and
+    never in a direction in which traffic was seen that no policy can allow.
     """
     wanted = frozenset(directions)
     by_namespace: dict[str, list[WorkloadId]] = {}
@@ -130,17 +134,23 @@ def _denial(
     wanted: frozenset[Direction],
     mode: DefaultDeny,
 ) -> Denial:
-    covers = {
-        id_: isolated.get(subjects[id_].id) if id_ in subjects else None for id_ in ids
-    }
+    covers = {id_: isolated.get(subjects[id_].id) if id_ in subjects else None for id_ in ids}
     uncovered = tuple(id_ for id_ in ids if covers[id_] is None)
     partly = tuple(id_ for id_ in ids if covers[id_] is not None and covers[id_] != wanted)
+    # What labels cannot select was seen, and no policy could allow it under a default-deny.
+    effective = [covers[id_] if id_ in subjects else frozenset() for id_ in ids]
+    return Denial(namespace, _denied(effective, wanted, mode), uncovered, partly)
+
+
+def _denied(
+    covers: Collection[frozenset[Direction] | None], wanted: frozenset[Direction], mode: DefaultDeny
+) -> frozenset[Direction]:
+    """The directions of a default-deny over workloads that are isolated in ``covers``."""
+    known = [cover for cover in covers if cover is not None]
     match mode:
-        case DefaultDeny.NEVER:
-            directions: frozenset[Direction] = frozenset()
         case DefaultDeny.ALWAYS:
-            directions = wanted
-        case DefaultDeny.AUTO:
-            everywhere = [cover for cover in covers.values() if cover is not None]
-            directions = wanted.intersection(*everywhere) if not uncovered else frozenset()
-    return Denial(namespace, directions, uncovered, partly)
+            return wanted.intersection(*known)
+        case DefaultDeny.AUTO if None not in covers:
+            return wanted.intersection(*known)
+        case _:
+            return frozenset()

@@ -13,10 +13,13 @@ from typing import Final
 
 from infer.model import Labels, Member, Subject, Workload, WorkloadId
 from infer.netpol import LabelSelector, Operator, Requirement
-from infer.owners import is_volatile, names_workload, preference, stable_labels
+from infer.owners import is_label, is_volatile, names_workload, preference, stable_labels
 
 _MOST_KEYS: Final = 3
 """Label keys tried together before all stable labels are taken."""
+
+_TRIED: Final = 8
+"""Label keys that are tried at all before all stable labels are taken, the most telling first."""
 
 _USUAL_KEYS: Final = ("app", "app.kubernetes.io/name", "k8s-app")
 
@@ -114,12 +117,21 @@ class _Group:
 
     @property
     def own(self) -> LabelSelector | None:
-        """The owner's own selector, without template hashes."""
+        """The owner's own selector, without template hashes; None where it has nothing else."""
         if len(self.workloads) > 1 or self.workloads[0].selector is None:
             return None
         kept = (r for r in self.workloads[0].selector.requirements if not is_volatile(r.key))
         selector = LabelSelector(tuple(kept))
-        return selector if selector.requirements else None
+        return selector if selector.requirements and _is_valid(selector) else None
+
+
+def _is_valid(selector: LabelSelector) -> bool:
+    """Whether an API server would take it."""
+    return all(
+        is_label(each.key, value)
+        for each in selector.requirements
+        for value in each.values or ("",)
+    )
 
 
 def _other_labels(group: _Group, groups: Iterable[_Group]) -> list[dict[str, str]]:
@@ -140,16 +152,13 @@ def _overlap(other: _Group, group: _Group, selector: LabelSelector) -> bool:
     """Whether a selector of ``group`` also matches a pod of ``other`` that no key sets apart."""
     own = {key for labels in group.label_sets for key in labels}
     return any(
-        selector.matches(labels) and not _foreign_keys([labels], own)
-        for labels in other.label_sets
+        selector.matches(labels) and not _foreign_keys([labels], own) for labels in other.label_sets
     )
 
 
 def _selector(group: _Group, others: list[dict[str, str]]) -> LabelSelector | None:
     """The first selector that matches all pods of the group and none of the others."""
-    return next(
-        (s for s in _candidates(group, others) if _fits(s, group.current, others)), None
-    )
+    return next((s for s in _candidates(group, others) if _fits(s, group.current, others)), None)
 
 
 def _candidates(group: _Group, others: list[dict[str, str]]) -> Iterator[LabelSelector]:
@@ -157,7 +166,7 @@ def _candidates(group: _Group, others: list[dict[str, str]]) -> Iterator[LabelSe
         yield group.own
         yield _with_absent_keys(group.own, group, others)
     labels = dict(group.stable)
-    for chosen in _key_sets(sorted(labels, key=preference)):
+    for chosen in _key_sets(sorted(labels, key=preference)[:_TRIED]):
         yield LabelSelector.of({key: labels[key] for key in chosen})
     whole = LabelSelector.of(labels)
     if labels:
@@ -166,8 +175,10 @@ def _candidates(group: _Group, others: list[dict[str, str]]) -> Iterator[LabelSe
 
 
 def _key_sets(keys: list[str]) -> list[tuple[str, ...]]:
-    """Few keys before many, but first those with a key that names the workload: ``version: v1``
-    alone would also select whatever is deployed next with that version."""
+    """Few keys before many, but first those with a key that names the workload.
+
+    ``version: v1`` alone would also select whatever is deployed next with that version.
+    """
     sizes = range(1, min(_MOST_KEYS, len(keys)) + 1)
     sets = [chosen for size in sizes for chosen in combinations(keys, size)]
     return sorted(sets, key=lambda chosen: not any(names_workload(key) for key in chosen))
@@ -211,4 +222,8 @@ def _cover(mixed: list[dict[str, str]], own: set[str]) -> list[str]:
 
 
 def _foreign_keys(mixed: Iterable[Mapping[str, str]], own: set[str]) -> set[str]:
-    return {key for labels in mixed for key in labels if key not in own and not is_volatile(key)}
+    return {key for labels in mixed for key in labels if key not in own and _tells(key)}
+
+
+def _tells(key: str) -> bool:
+    return is_label(key, "") and not is_volatile(key)

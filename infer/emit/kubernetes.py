@@ -6,7 +6,7 @@ https://kubernetes.io/docs/reference/kubernetes-api/policy-resources/network-pol
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from infer.emit import Flavour, Manifest
@@ -30,6 +30,13 @@ from infer.netpol import (
 
 API_VERSION: Final = "networking.k8s.io/v1"
 KIND: Final = "NetworkPolicy"
+
+_LISTED: Final = 16
+"""Adjacent ports that are listed one by one: not every network plugin applies ``endPort``.
+
+Source: https://kubernetes.io/docs/concepts/services-networking/network-policies/: "Your cluster
+    must be using a CNI plugin that supports the endPort field".
+"""
 
 _PEERS_FIELD: Final = {Direction.INGRESS: "from", Direction.EGRESS: "to"}
 
@@ -135,10 +142,19 @@ def _pod_peer(peer: PodPeer) -> Manifest:
 
 def _ports(ports: PortSet) -> Iterator[Manifest]:
     """By protocol; within one, numbers first and then names."""
-    numbered = ((r.protocol, 0, r.low, "", _range(r)) for r in ports.ranges)
+    numbered = (
+        (r.protocol, 0, r.low, "", _range(r)) for each in ports.ranges for r in _parts(each)
+    )
     named = ((n.protocol, 1, 0, n.name, _port(n.protocol, n.name)) for n in ports.names)
     for *_, port in sorted((*numbered, *named), key=lambda entry: entry[:4]):
         yield port
+
+
+def _parts(ports: PortRange) -> Iterable[PortRange]:
+    """A few adjacent ports one by one; more than that as they are."""
+    if ports.count > _LISTED:
+        return (ports,)
+    return (PortRange(ports.protocol, n, n) for n in range(ports.low, ports.high + 1))
 
 
 def _range(ports: PortRange) -> Manifest:

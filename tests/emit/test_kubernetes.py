@@ -169,7 +169,7 @@ def test_egress_peers_and_ports() -> None:
         PortSet.of(Protocol.UDP, 53)
         | PortSet.every(Protocol.SCTP)
         | PortSet.named(Protocol.TCP, "http")
-        | PortSet.of(Protocol.TCP, 8000, 8010)
+        | PortSet.of(Protocol.TCP, 8000, 8100)
         | PortSet.of(Protocol.TCP, 80)
     )
     policy = NetworkPolicy(
@@ -188,7 +188,7 @@ def test_egress_peers_and_ports() -> None:
         "ports": [
             {"protocol": "SCTP"},
             {"protocol": "TCP", "port": 80},
-            {"protocol": "TCP", "port": 8000, "endPort": 8010},
+            {"protocol": "TCP", "port": 8000, "endPort": 8100},
             {"protocol": "TCP", "port": "http"},
             {"protocol": "UDP", "port": 53},
         ],
