@@ -1,4 +1,4 @@
-"""Istio's bookinfo on kind, as Hubble really logged it: the connections that a person found there."""
+"""Istio's bookinfo on kind, as Hubble really logged it, against what a person found there."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_only_icmp_is_left_out(run: Run) -> None:
 
 
 def test_what_is_unknown_is_only_what_cilium_leaves_open(run: Run) -> None:
-    """Cilium's ipBlock never matches nodes by default: the NodePort client behind one is unknown."""
+    """Cilium's ipBlock matches no node by default: a NodePort client behind one is unknown."""
     unknown = [named(edge) for edge in run.stats["edges"] if edge["decision"] == "unknown"]
 
     assert unknown == [("node", "bookinfo/ratings-v1", 9080, "TCP")]
