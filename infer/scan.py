@@ -3,7 +3,7 @@
 A scan is a client that tries many targets in a burst and is mostly not answered. It is set aside
 whole: what the client does only within the burst, answered or not; what it also does at other
 times stays. A client whose targets mostly answer (a metrics scraper) is no scan, and where the
-log cannot tell an answer from none, nothing is.
+log cannot tell an answer from none, or has no times, nothing is.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     import pandas as pd
 
 FEWEST_TARGETS: Final = 5
@@ -34,7 +36,7 @@ class Burst:
     targets: int
 
 
-def find_scans(connections: pd.DataFrame) -> pd.Series:
+def find_scans(connections: pd.DataFrame) -> pd.Series[bool]:
     """Whether each connection is part of a scan; index and order of ``connections``.
 
     Args:
@@ -42,64 +44,79 @@ def find_scans(connections: pd.DataFrame) -> pd.Series:
     """
     import pandas as pd
 
-    times = pd.DataFrame(
-        {
-            "client": connections["client_at"].astype(str).to_numpy(),
-            "start": _seconds(connections["first_seen"]),
-            "end": _seconds(connections["last_seen"]),
-        },
-        index=connections.index,
-    )
     scanned = pd.Series(False, index=connections.index)
+    ends = _seconds(connections["last_seen"])
+    starts, rows = _seconds(connections["first_seen"]), _rows_by_client(connections)
     for burst in find_bursts(connections):
-        within = (times["start"] >= burst.start) & (times["end"] <= burst.end)
-        scanned |= (times["client"] == burst.client) & within
+        mine = rows[burst.client]
+        within = (starts[mine] >= burst.start) & (ends[mine] <= burst.end)
+        scanned.iloc[mine[within]] = True
     return scanned
 
 
 def find_bursts(connections: pd.DataFrame) -> tuple[Burst, ...]:
     """The scans in oriented connections, sorted by client and time."""
-    import pandas as pd
-
-    tcp = connections[(connections["protocol"] == "TCP").fillna(False)]
-    answered = (tcp["answers"] > 0).to_numpy(dtype=bool)
-    unanswered = (tcp["unanswered"] | tcp["refused"]).fillna(False).to_numpy(dtype=bool)
-    targets = tcp["server_at"].astype(str) + " " + tcp["port"].astype(str)
-    tries = pd.DataFrame(
-        {
-            "client": tcp["client_at"].astype(str).to_numpy(),
-            "target": targets.to_numpy(),
-            "time": _seconds(tcp["first_seen"]),
-            "unanswered": unanswered,
-            "dead": ~targets.isin(set(targets[answered])).to_numpy(dtype=bool),
-        }
+    tries = _tries(connections)
+    rows = _rows_by_client(tries)
+    return tuple(
+        burst
+        for burst in _failing_bursts(tries[tries["unanswered"]])
+        if 2 * burst.targets > _tried(tries.iloc[rows[burst.client]], burst)
     )
-    return tuple(_bursts(tries))
 
 
-def _seconds(column: pd.Series) -> pd.Series:
-    """Epoch seconds of a timestamp column; 0 where the log has no time."""
-    return column.astype("datetime64[us]").astype("int64").clip(lower=0).to_numpy() / 1e6
+def _rows_by_client(connections: pd.DataFrame) -> dict[str, npt.NDArray[np.intp]]:
+    import numpy as np
+
+    found = connections.groupby("client_at").indices
+    return {str(client): np.asarray(rows, dtype=np.intp) for client, rows in found.items()}
 
 
-def _bursts(tries: pd.DataFrame) -> Iterator[Burst]:
-    failing = tries[tries["unanswered"]].groupby("client")["target"].nunique()
-    for client in sorted(failing[failing >= FEWEST_TARGETS].index):
-        mine = tries[tries["client"] == client].sort_values(["time", "target"])
-        failed = mine[mine["unanswered"]]
-        for _, burst in failed.groupby((failed["time"].diff() > LONGEST_PAUSE_S).cumsum()):
-            start, end = burst["time"].min() - _MARGIN_S, burst["time"].max() + _MARGIN_S
-            if _is_scan(burst, mine[mine["time"].between(start, end)]):
-                yield Burst(client, start, end, burst["target"].nunique())
+def _seconds(column: pd.Series[pd.Timestamp]) -> npt.NDArray[np.float64]:
+    """Epoch seconds of a timestamp column; not a number where the log has no time."""
+    import numpy as np
+
+    times = column.astype("datetime64[us]").to_numpy()
+    return np.where(np.isnat(times), np.nan, times.astype("int64") / 1e6)
 
 
-def _is_scan(failed: pd.DataFrame, tried: pd.DataFrame) -> bool:
-    """Enough targets, most of what was tried unanswered, most of those silent to everybody.
+def _tries(connections: pd.DataFrame) -> pd.DataFrame:
+    """Attempts over TCP at a known time: whose, at what target, and whether it stayed unanswered.
 
-    The last test keeps a sampled log, in which answers are missing by chance, from making scans
-    out of clients of working servers.
+    ``dead`` says that the target answered nobody at all.
     """
-    targets = failed["target"].nunique()
-    dead = failed.loc[failed["dead"], "target"].nunique()
-    enough = targets >= FEWEST_TARGETS
-    return bool(enough and 2 * targets > tried["target"].nunique() and 2 * dead > targets)
+    tcp = connections[(connections["protocol"] == "TCP").fillna(value=False)]
+    targets = tcp.groupby(["server_at", "port"], dropna=False)
+    tries = tcp[["client_at"]].assign(
+        target=targets.ngroup(),
+        time=_seconds(tcp["first_seen"]),
+        unanswered=(tcp["unanswered"] | tcp["refused"]).fillna(value=False).astype(bool),
+        dead=(targets["answers"].transform("max") == 0).astype(bool),
+    )
+    return tries[tries["time"].notna()]
+
+
+def _failing_bursts(failed: pd.DataFrame) -> Iterator[Burst]:
+    """Unanswered attempts of one client without a long pause, if they are enough to be a scan.
+
+    Most of their targets must be silent to everybody: that keeps a sampled log, in which answers
+    are missing by chance, from making scans out of clients of working servers.
+    """
+    ordered = failed.sort_values(["client_at", "time"], kind="stable")
+    # Of a client's first attempt the difference is not a number, so that a burst starts there too.
+    goes_on = ordered.groupby("client_at")["time"].diff() <= LONGEST_PAUSE_S
+    number = (~goes_on).cumsum()
+    bursts = ordered.groupby(number).agg(
+        client=("client_at", "first"), start=("time", "min"), end=("time", "max"),
+        targets=("target", "nunique"),
+    )  # fmt: skip
+    dead = ordered[ordered["dead"]].groupby(number)["target"].nunique()
+    silent = 2 * dead.reindex(bursts.index, fill_value=0) > bursts["targets"]
+    enough = bursts["targets"] >= FEWEST_TARGETS
+    for client, start, end, count in bursts[enough & silent].itertuples(index=False, name=None):
+        yield Burst(str(client), start - _MARGIN_S, end + _MARGIN_S, int(count))
+
+
+def _tried(mine: pd.DataFrame, burst: Burst) -> int:
+    """How many targets the client tried within the burst, answered or not."""
+    return int(mine.loc[mine["time"].between(burst.start, burst.end), "target"].nunique())
