@@ -171,7 +171,8 @@ def _typed(item: object, api_version: str, kind: str, at: Location) -> object:
 
 
 def _read(item: _Item, read: Reader) -> Parsed:
-    if (item.api_version, item.kind) == (API_VERSION, KIND):
+    # Without an apiVersion it is meant to be ours: refused strictly, read leniently.
+    if item.kind == KIND and item.api_version in (API_VERSION, ""):
         policy, warnings = read(item.manifest, item.at)
         return Parsed((policy,), warnings)
     if item.kind.endswith(KIND) or item.kind in _OTHER_POLICIES:
@@ -182,4 +183,4 @@ def _read(item: _Item, read: Reader) -> Parsed:
 def _not_judged(item: _Item) -> str:
     meta = Fields.of(item.manifest, "", Log(item.at)).mapping("metadata")
     name = "/".join(filter(None, (meta.text("namespace"), meta.text("name"))))
-    return f"{item.kind} {name} ({item.api_version or 'no apiVersion'}): its effect is not judged"
+    return f"{item.kind} {name} ({item.api_version}): its effect is not judged"

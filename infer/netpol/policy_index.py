@@ -54,7 +54,7 @@ class PolicyIndex:
         self._blocks = BlockIndex(self._block_numbers)
         self._gates: dict[Direction, dict[Pod, Gate | None]] = {d: {} for d in Direction}
         self._joined: dict[tuple[Direction, frozenset[int]], Gate] = {}
-        self._matches: dict[tuple[TrafficEnd, _Versions], Match] = {}
+        self._matches: dict[_Versions, dict[TrafficEnd, Match]] = {}
 
     def gate(self, pod: Pod, direction: Direction) -> Gate | None:
         """The gate of a pod; None where no policy isolates it in this direction."""
@@ -72,10 +72,11 @@ class PolicyIndex:
         return self._match(far, _ANY_VERSION)
 
     def _match(self, far: TrafficEnd, versions: _Versions) -> Match:
-        key = (far, versions)
-        if key not in self._matches:
-            self._matches[key] = self._find_match(far, versions)
-        return self._matches[key]
+        known = self._matches.setdefault(versions, {})
+        match = known.get(far)
+        if match is None:
+            match = known[far] = self._find_match(far, versions)
+        return match
 
     def _policy_gate(self, policy: NetworkPolicy, direction: Direction) -> Gate:
         rules = (

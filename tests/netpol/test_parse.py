@@ -426,6 +426,17 @@ def test_other_policies_are_named(api_version: str, kind: str) -> None:
     ]
 
 
+def test_policy_without_an_api_version_is_ours() -> None:
+    """It is refused strictly, not passed over, and read leniently with a warning."""
+    document = {"kind": "NetworkPolicy", "metadata": {"name": "p"}, "spec": {}}
+
+    with pytest.raises(PolicyError, match="apiVersion is ''"):
+        parse_policies([document], AT)
+    parsed = parse_policies_leniently([document], AT)
+    assert [policy.full_name for policy in parsed.policies] == ["default/p"]
+    assert len(parsed.warnings) == 1
+
+
 def test_later_policy_of_one_name_counts() -> None:
     """Documents act as if applied in order; a repeated equal policy is no news."""
     first, second = manifest("{}"), manifest("{policyTypes: [Egress]}")
