@@ -69,6 +69,7 @@ def open_notices(opened: Iterable[Open]) -> Iterator[Notice]:
 
 def denial_notices(denials: Iterable[Denial], inventory: Inventory) -> Iterator[Notice]:
     """What stands against a default-deny, or makes it a risk."""
+    unproven: list[str] = []
     for denial in denials:
         uncovered = tuple(map(str, denial.uncovered))
         if uncovered:
@@ -76,11 +77,10 @@ def denial_notices(denials: Iterable[Denial], inventory: Inventory) -> Iterator[
             text = f"namespace {denial.namespace} {what}: workloads without evidence"
             yield Notice("uncovered", text, uncovered, finding=True)
         elif denial.directions and not inventory:
-            text = (
-                f"namespace {denial.namespace} gets a default-deny without an inventory:"
-                " pods that the log does not show are isolated too"
-            )
-            yield Notice("default-deny-without-inventory", text, (denial.namespace,))
+            unproven.append(denial.namespace)
+    if unproven:
+        text = "default-deny without an inventory (-i): pods that the log does not show are cut off"
+        yield Notice("default-deny-without-inventory", text, tuple(sorted(unproven)))
 
 
 def review_notices(seen: Iterable[Seen], scope: Iterable[str]) -> Iterator[Notice]:
