@@ -6,10 +6,10 @@ Services become their backends. Exact, but for what ``orient`` and ``scan`` alre
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from infer.backends import Backends, Target
 from infer.model import Address, Connection, Endpoint, Evidence, Kind, Party, Seen, ServiceRecord
@@ -25,6 +25,8 @@ Source: networking.k8s.io/v1 NetworkPolicyPort: "protocol (TCP, UDP, or SCTP)".
 
 NO_FINDING: Final = frozenset({"denied", "scan", "icmp", "not-traffic"})
 """Reasons for which nobody needs to look: the rest are findings."""
+
+_VERDICTS: Final = ("forwarded", "audited", "denied", "dropped", "ignored")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,119 +84,127 @@ def lift_connections(connections: pd.DataFrame, context: Context) -> Lifted:
         connections: as ``enrich`` gives them, with a boolean column ``scan``.
         context: as ``group`` resolved the endpoints.
     """
-    rows = [_Row(dict(zip(connections.columns, values, strict=True)))
-            for values in connections.itertuples(index=False, name=None)]  # fmt: skip
+    rows = _rows(connections)
     direct = _direct_targets(rows, context)
     observations = tuple(_observe(row, context, direct) for row in rows)
-    gathered: dict[tuple[Connection, str, bool, bool], _Gathering] = {}
+    gathered: dict[tuple[Connection, str, bool, bool], list[_Row]] = {}
     for row, observation in zip(rows, observations, strict=True):
         virtual = len(observation.connections) > 1
         for connection in observation.connections:
             key = (connection, observation.reason, observation.local, virtual)
-            gathered.setdefault(key, _Gathering()).add(row, context)
-    seen = (Seen(c, g.evidence(), reason, local, virtual)
-            for (c, reason, local, virtual), g in gathered.items())  # fmt: skip
+            gathered.setdefault(key, []).append(row)
+    seen = (Seen(connection, _evidence(part, context), reason, local, virtual)
+            for (connection, reason, local, virtual), part in gathered.items())  # fmt: skip
     ordered = sorted(seen, key=lambda s: (str(s.connection), s.reason, s.local, s.virtual))
     return Lifted(tuple(ordered), observations)
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """One row of the table, with its values as plain Python ones."""
+class _Row(NamedTuple):
+    """One row of the table: the columns that count here, as plain Python values."""
 
-    values: Mapping[str, object]
+    client: int
+    server: int
+    service: str | None
+    protocol: str | None
+    port: int | None
+    records: int
+    weight: int
+    bytes: int | None
+    forwarded: int
+    audited: int
+    denied: int
+    dropped: int
+    ignored: int
+    at_server: int
+    at_client: int
+    answers: int
+    first_seen: datetime | None
+    last_seen: datetime | None
+    hours: list[int]
+    names: list[str] | None
+    oriented_by: list[str]
+    reporters: list[str]
+    judged: bool
+    refused: bool
+    scan: bool
 
-    def text(self, column: str) -> str:
-        value = self.values[column]
-        return value if isinstance(value, str) else ""
+    @property
+    def established(self) -> bool:
+        """Whether any record says that the traffic went through."""
+        return self.forwarded + self.audited > 0
 
-    def number(self, column: str) -> int:
-        value = self.values[column]
-        return value if isinstance(value, int) else 0
 
-    def flag(self, column: str) -> bool:
-        return self.values[column] is True or self.values[column] == 1
+def _rows(connections: pd.DataFrame) -> list[_Row]:
+    """The rows of the table in its order; column by column, which is how Arrow unpacks fast."""
+    import pyarrow as pa
 
-    def items(self, column: str) -> Iterable[object]:
-        value = self.values[column]
-        return value if hasattr(value, "__iter__") else ()  # type: ignore[return-value]
-
-    def time(self, column: str) -> datetime | None:
-        value = self.values[column]
-        if not isinstance(value, datetime) or value != value:
-            return None
-        return value.replace(tzinfo=UTC)
+    table = pa.Table.from_pandas(connections[list(_Row._fields)], preserve_index=False)
+    return [_Row(*values) for values in zip(*table.to_pydict().values(), strict=True)]
 
 
 # ---- what a row is for a policy ----------------------------------------------------------------
 
 
-def _direct_targets(rows: Iterable[_Row], context: Context) -> frozenset[tuple[Party, Target]]:
-    """(client, target) that the log shows after address translation."""
+_Direct = frozenset[tuple[Party, str | None, Target]]
+
+
+def _direct_targets(rows: Iterable[_Row], context: Context) -> _Direct:
+    """(client, protocol, target) that the log shows after address translation."""
     return frozenset(
-        (client, (server, row.number("port")))
+        (client, row.protocol, (server, row.port or 0))
         for row in rows
-        if (client := context.parties[row.number("client")]) is not None
-        and (server := context.parties[row.number("server")]) is not None
+        if (client := context.parties[row.client]) is not None
+        and (server := context.parties[row.server]) is not None
     )
 
 
-def _observe(
-    row: _Row, context: Context, direct: frozenset[tuple[Party, Target]]
-) -> Observation:
+def _observe(row: _Row, context: Context, direct: _Direct) -> Observation:
     service = _service(row, context)
     targets, server_reason = _targets(row, context, service, direct)
-    reason = _reason(row, context, server_reason)
-    client = context.parties[row.number("client")]
-    connections = tuple(
-        Connection(client or _unknown(context.endpoints[row.number("client")]), party,
-                   row.text("protocol"), port)
-        for party, port in targets
-    )  # fmt: skip
+    client = context.parties[row.client] or _unknown(context.endpoints[row.client])
+    protocol = row.protocol or ""
     return Observation(
-        row.number("client"),
-        row.number("server"),
-        targets,
-        connections,
-        row.text("protocol"),
-        row.number("port"),
-        row.number("records"),
-        row.number("weight"),
-        _is_local(row, context),
-        isinstance(service, ServiceRecord) and not server_reason,
-        reason,
+        client=row.client,
+        server=row.server,
+        targets=targets,
+        connections=tuple(Connection(client, party, protocol, port) for party, port in targets),
+        protocol=protocol,
+        port=row.port or 0,
+        records=row.records,
+        weight=row.weight,
+        local=_is_local(row, context),
+        translated=isinstance(service, ServiceRecord) and not server_reason,
+        reason=_reason(row, context, server_reason),
     )
 
 
 def _service(row: _Row, context: Context) -> ServiceRecord | str | None:
     """The Service that was addressed; its name where the inventory does not have it."""
-    end = context.endpoints[row.number("server")]
-    if end.kind is Kind.POD or end.reason:
+    end = context.endpoints[row.server]
+    if end.kind is Kind.POD:
         return None
-    name = row.text("service")
-    return end.service or context.backends.named(name) or name or None
+    name = row.service or ""
+    known = end.service or context.backends.named(name)
+    return known or (None if end.reason else name or None)
 
 
 def _targets(
-    row: _Row,
-    context: Context,
-    service: ServiceRecord | str | None,
-    direct: frozenset[tuple[Party, Target]],
+    row: _Row, context: Context, service: ServiceRecord | str | None, direct: _Direct
 ) -> tuple[tuple[Target, ...], str]:
     """What the server is after address translation, and why that cannot be told if so."""
-    end = context.endpoints[row.number("server")]
-    port = row.number("port")
-    itself = ((context.parties[row.number("server")] or _unknown(end), port),)
+    end = context.endpoints[row.server]
+    itself = ((context.parties[row.server] or _unknown(end), row.port or 0),)
     if service is None:
         return itself, end.reason
     if isinstance(service, str):
         return itself, "unknown-service"
-    targets = context.backends.targets(service, row.text("protocol"), port)
+    targets = context.backends.targets(service, row.protocol or "", row.port or 0)
     if not targets:
         return itself, "service-without-backends"
-    client = context.parties[row.number("client")]
-    translated = tuple(t for t in targets if client is not None and (client, t) in direct)
-    return translated or targets, ""
+    client = context.parties[row.client]
+    # The log may show both what was called and what it became: then that is the truth.
+    shown = tuple(t for t in targets if client is not None and (client, row.protocol, t) in direct)
+    return shown or targets, ""
 
 
 def _unknown(end: Endpoint) -> Party:
@@ -204,18 +214,19 @@ def _unknown(end: Endpoint) -> Party:
 
 def _reason(row: _Row, context: Context, server_reason: str) -> str:
     """Why a connection is left out; the first that applies, or empty."""
-    client = context.endpoints[row.number("client")]
-    established = row.number("forwarded") + row.number("audited") > 0
+    client = context.endpoints[row.client]
+    protocol = row.protocol or ""
     checks = (
-        ("icmp", row.text("protocol").upper().startswith("ICMP")),
-        ("denied", row.flag("refused")),
-        ("dropped", not established and row.number("dropped") > 0),
-        ("denied", not established and row.number("denied") > 0),
-        ("not-traffic", not established),
-        ("scan", row.flag("scan")),
-        ("protocol", row.text("protocol") not in EXPRESSIBLE),
-        ("ambiguous-direction", "ambiguous" in row.items("oriented_by")),
-        ("no-port", row.number("port") == 0),
+        ("icmp", protocol.upper().startswith("ICMP")),
+        ("denied", row.refused),
+        ("dropped", not row.established and row.dropped > 0),
+        ("denied", not row.established and row.denied > 0),
+        ("not-traffic", not row.established),
+        ("scan", row.scan),
+        ("protocol", protocol not in EXPRESSIBLE),
+        # What other records orient the same way stands on their evidence.
+        ("ambiguous-direction", row.oriented_by == ["ambiguous"]),
+        ("no-port", not row.port),
         (client.reason, bool(client.reason)),
         ("client-is-a-service", client.kind is Kind.SERVICE),
         (server_reason, bool(server_reason)),
@@ -229,75 +240,54 @@ def _is_local(row: _Row, context: Context) -> bool:
     Cilium calls a node ``reserved:host`` only on that node itself, so the record must be of the
     server's side; elsewhere the inventory must place both.
     """
-    client = context.endpoints[row.number("client")]
-    server = context.endpoints[row.number("server")]
+    client = context.endpoints[row.client]
+    server = context.endpoints[row.server]
     if client.kind not in {Kind.NODE, Kind.APISERVER} or server.kind is not Kind.POD:
         return False
     if client.host:
-        return row.number("at_server") > 0 or row.number("at_client") == 0
+        return row.at_server > 0 or row.at_client == 0
     return bool(client.node) and client.node == server.node
 
 
 # ---- evidence ----------------------------------------------------------------------------------
 
 
-@dataclass(slots=True)
-class _Gathering:
-    """Evidence while it is added up."""
-
-    records: int = 0
-    weight: int = 0
-    bytes: int | None = None
-    firsts: list[datetime] = field(default_factory=list)
-    lasts: list[datetime] = field(default_factory=list)
-    verdicts: dict[str, int] = field(default_factory=dict)
-    answers: int = 0
-    judged: bool = False
-    sets: dict[str, set[object]] = field(default_factory=dict)
-
-    def add(self, row: _Row, context: Context) -> None:
-        """Take in one row."""
-        self.records += row.number("records")
-        self.weight += row.number("weight")
-        if isinstance(row.values["bytes"], int):
-            self.bytes = (self.bytes or 0) + row.number("bytes")
-        self.firsts += [t for t in (row.time("first_seen"),) if t]
-        self.lasts += [t for t in (row.time("last_seen"),) if t]
-        self.answers += row.number("answers")
-        self.judged = self.judged or row.flag("judged")
-        for verdict in ("forwarded", "audited", "denied", "dropped", "ignored"):
-            self.verdicts[verdict] = self.verdicts.get(verdict, 0) + row.number(verdict)
-        for name, values in _sets_of(row, context):
-            self.sets.setdefault(name, set()).update(values)
-
-    def texts(self, name: str) -> tuple[str, ...]:
-        """One of the sets, sorted."""
-        return tuple(sorted(str(value) for value in self.sets.get(name, set()) if value))
-
-    def evidence(self) -> Evidence:
-        """The sum of all rows."""
-        hours = (hour for hour in self.sets.get("hours", set()) if isinstance(hour, int))
-        return Evidence(
-            records=self.records,
-            weight=self.weight,
-            bytes=self.bytes,
-            first_seen=min(self.firsts, default=None),
-            last_seen=max(self.lasts, default=None),
-            hours=tuple(sorted(hours)),
-            client_pods=self.texts("client_pods"),
-            server_pods=self.texts("server_pods"),
-            oriented_by=self.texts("oriented_by"),
-            reporters=self.texts("reporters"),
-            verdicts=tuple((name, count) for name, count in self.verdicts.items() if count),
-            answered=True if self.answers else (False if self.judged else None),
-            names=self.texts("names"),
-            services=self.texts("services"),
-        )
+def _evidence(rows: Sequence[_Row], context: Context) -> Evidence:
+    """What all rows of one connection together say."""
+    sizes = [row.bytes for row in rows if row.bytes is not None]
+    ends = context.endpoints
+    return Evidence(
+        records=sum(row.records for row in rows),
+        weight=sum(row.weight for row in rows),
+        bytes=sum(sizes) if sizes else None,
+        first_seen=_utc(min((row.first_seen for row in rows if row.first_seen), default=None)),
+        last_seen=_utc(max((row.last_seen for row in rows if row.last_seen), default=None)),
+        hours=tuple(sorted({hour for row in rows for hour in row.hours})),
+        client_pods=_texts(ends[row.client].pod for row in rows),
+        server_pods=_texts(ends[row.server].pod for row in rows),
+        oriented_by=_texts(how for row in rows for how in row.oriented_by),
+        reporters=_texts(reporter for row in rows for reporter in row.reporters),
+        verdicts=tuple(
+            (v, count) for v in _VERDICTS if (count := sum(getattr(r, v) for r in rows))
+        ),
+        answered=_answered(rows),
+        names=_texts(name for row in rows for name in row.names or ()),
+        services=_texts(row.service for row in rows),
+    )
 
 
-def _sets_of(row: _Row, context: Context) -> Iterator[tuple[str, Iterable[object]]]:
-    yield "client_pods", (context.endpoints[row.number("client")].pod,)
-    yield "server_pods", (context.endpoints[row.number("server")].pod,)
-    yield "services", (row.text("service"),)
-    for name in ("hours", "oriented_by", "reporters", "names"):
-        yield name, (int(v) if name == "hours" else v for v in row.items(name))  # type: ignore[call-overload]
+def _answered(rows: Sequence[_Row]) -> bool | None:
+    """Whether anybody answered; None where the log cannot tell that nobody did."""
+    if any(row.answers for row in rows):
+        return True
+    return False if any(row.judged for row in rows) else None
+
+
+def _texts(values: Iterable[str | None]) -> tuple[str, ...]:
+    """The distinct ones, sorted."""
+    return tuple(sorted({value for value in values if value}))
+
+
+def _utc(time: datetime | None) -> datetime | None:
+    """A table's time, which is UTC and does not say so."""
+    return time.replace(tzinfo=UTC) if time else None
