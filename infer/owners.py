@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from os.path import commonprefix
 from typing import Final
 
@@ -95,9 +96,15 @@ def is_label(key: str, value: str) -> bool:
     return _KEY.fullmatch(key) is not None and _VALUE.fullmatch(value) is not None
 
 
+def valid_labels(labels: Labels) -> Labels:
+    """The labels without those that Kubernetes cannot have."""
+    return tuple((key, value) for key, value in labels if is_label(key, value))
+
+
+@lru_cache(maxsize=100_000)
 def stable_labels(labels: Labels) -> Labels:
     """The labels that can stand in a selector: valid ones, without well-known volatile keys."""
-    return tuple((k, v) for k, v in labels if not is_volatile(k) and is_label(k, v))
+    return tuple((k, v) for k, v in valid_labels(labels) if not is_volatile(k))
 
 
 def pod_prefix(pod: str) -> str:

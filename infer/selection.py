@@ -13,7 +13,14 @@ from typing import Final
 
 from infer.model import Labels, Member, Subject, Workload, WorkloadId
 from infer.netpol import LabelSelector, Operator, Requirement
-from infer.owners import is_label, is_volatile, names_workload, preference, stable_labels
+from infer.owners import (
+    is_label,
+    is_volatile,
+    names_workload,
+    preference,
+    stable_labels,
+    valid_labels,
+)
 
 _MOST_KEYS: Final = 3
 """Label keys tried together before all stable labels are taken."""
@@ -90,8 +97,8 @@ class _Group:
 
     @property
     def label_sets(self) -> tuple[dict[str, str], ...]:
-        """The distinct label sets of the pods."""
-        return tuple(map(dict, sorted({m.labels or () for m in self._members()})))
+        """The distinct label sets of the pods, as far as they are valid."""
+        return tuple(map(dict, sorted({valid_labels(m.labels or ()) for m in self._members()})))
 
     @property
     def current(self) -> tuple[dict[str, str], ...]:
@@ -222,8 +229,4 @@ def _cover(mixed: list[dict[str, str]], own: set[str]) -> list[str]:
 
 
 def _foreign_keys(mixed: Iterable[Mapping[str, str]], own: set[str]) -> set[str]:
-    return {key for labels in mixed for key in labels if key not in own and _tells(key)}
-
-
-def _tells(key: str) -> bool:
-    return is_label(key, "") and not is_volatile(key)
+    return {key for labels in mixed for key in labels if key not in own and not is_volatile(key)}

@@ -1,0 +1,283 @@
+from __future__ import annotations
+
+import pytest
+
+from infer.allow import (
+    Allowance,
+    Ground,
+    Open,
+    Surroundings,
+    aggregate_addresses,
+    dns_allowances,
+    node_peers,
+    observed_allowances,
+    webhook_allowances,
+    world_peers,
+)
+from infer.model import Kind, Ranges, Seen, Subject
+from infer.netpol import OWN_NAMESPACE, Direction, IpBlock, LabelSelector, PodPeer
+
+from rules.world import address, around, id_of, seen, tcp, udp, workload
+
+WEB = workload("web", {"app": "web"})
+DB = workload("db", {"app": "db"})
+FAR = workload("db", {"app": "db"}, namespace="bank")
+DARK = workload("dark", None)
+RANGES = Ranges(
+    ("10.1.0.0/16", "fd00:1::/64"),
+    ("10.96.0.0/12",),
+    ("10.0.0.0/24",),
+    ("inventory", "flags", "inventory"),
+)
+CLIENT = address("203.0.113.7")
+
+
+def needs(surroundings: Surroundings, *connections: Seen) -> tuple[Allowance, ...]:
+    """What connections need, with nothing left open."""
+    found, opened = observed_allowances(connections, surroundings)
+    assert () == opened
+    return found
+
+
+def own(name: str) -> PodPeer:
+    """Pods of the policy's own namespace."""
+    return PodPeer(LabelSelector.of({"app": name}), OWN_NAMESPACE)
+
+
+def test_both_ends_must_allow() -> None:
+    """A connection between pods is an egress rule at the client and an ingress one at the server."""
+    found = needs(around(WEB, DB), seen(WEB.id, DB.id, 5432))
+
+    expected = {
+        (DB.id, Direction.INGRESS, (own("web"),), tcp(5432), Ground.OBSERVED),
+        (WEB.id, Direction.EGRESS, (own("db"),), tcp(5432), Ground.OBSERVED),
+    }
+    assert expected == {(a.subject, a.direction, a.peers, a.ports, a.ground) for a in found}
+
+
+def test_another_namespace_and_its_pods_in_one_peer() -> None:
+    """A peer elsewhere is ``namespaceSelector`` AND ``podSelector``, by the name of the namespace."""
+    (egress,) = needs(around(WEB, FAR), seen(WEB.id, FAR.id))[1:]
+
+    where = LabelSelector.of({"kubernetes.io/metadata.name": "bank"})
+    assert (PodPeer(LabelSelector.of({"app": "db"}), where),) == egress.peers
+
+
+def test_what_is_left_out_needs_nothing() -> None:
+    """A reason leaves a connection out of the rules."""
+    assert () == needs(around(WEB, DB), seen(WEB.id, DB.id, reason="scan"))
+
+
+def test_node_local_traffic_needs_no_rule() -> None:
+    """A kubelet reaches the pods of its own node whatever the policy says."""
+    probe = seen(address("10.0.0.1", Kind.NODE), WEB.id, local=True)
+
+    assert () == needs(around(WEB), probe)
+
+
+def test_a_peer_without_labels_opens_the_other_side() -> None:
+    """Where a peer's labels are not known, that direction is not restricted, and says why."""
+    found, opened = observed_allowances([seen(WEB.id, DARK.id)], around(WEB, DARK))
+
+    assert () == found
+    assert (Open(WEB.id, Direction.EGRESS, "the labels of shop/dark are not known"),) == opened
+
+
+# ---- the outside -------------------------------------------------------------------------------
+
+
+def test_world_ingress_is_anywhere_but_the_cluster() -> None:
+    """Behind an outward Service, the next customer has a new address: all but the cluster's own."""
+    outward = around(WEB, ranges=RANGES, outward=frozenset({WEB.id}))
+
+    (found,) = needs(outward, seen(CLIENT, WEB.id, 443))
+
+    v4 = IpBlock("0.0.0.0/0", ("10.0.0.0/24", "10.1.0.0/16", "10.96.0.0/12"))
+    assert (v4, IpBlock("::/0", ("fd00:1::/64",))) == found.peers
+    assert (Ground.WORLD, tcp(443)) == (found.ground, found.ports)
+
+
+@pytest.mark.parametrize(
+    "surroundings",
+    [
+        around(WEB, outward=frozenset({WEB.id}), world_exact=True),
+        around(WEB, outward=frozenset()),
+    ],
+    ids=["--world exact", "no outward Service"],
+)
+def test_exact_world_ingress(surroundings: Surroundings) -> None:
+    """On demand, or where no Service faces outwards, only the observed addresses come in."""
+    (found,) = needs(surroundings, seen(CLIENT, WEB.id))
+
+    assert ((), ("203.0.113.7",), Ground.OBSERVED) == (found.peers, found.ips, found.ground)
+
+
+def test_world_ingress_without_inventory() -> None:
+    """Without an inventory nobody knows which Services face outwards: the outside comes in."""
+    (found,) = needs(around(WEB, outward=None), seen(CLIENT, WEB.id))
+
+    assert (IpBlock("0.0.0.0/0"), IpBlock("::/0")) == found.peers
+
+
+def test_world_egress_is_exact() -> None:
+    """Outwards only what was called."""
+    (found,) = needs(around(WEB, outward=None), seen(WEB.id, CLIENT))
+
+    assert ((), ("203.0.113.7",)) == (found.peers, found.ips)
+
+
+@pytest.mark.parametrize("kind", [Kind.PRIVATE, Kind.REMOTE, Kind.HEALTH])
+def test_other_addresses_are_exact(kind: Kind) -> None:
+    """A private address, a pod of another cluster and the CNI's probe come in by address alone."""
+    (found,) = needs(around(WEB, outward=None), seen(address("10.9.0.1", kind), WEB.id))
+
+    assert ((), ("10.9.0.1",), Ground.OBSERVED) == (found.peers, found.ips, found.ground)
+
+
+def test_nodes_by_their_known_addresses() -> None:
+    """Other nodes come in as all nodes where flags or the inventory tell them."""
+    (found,) = needs(around(WEB, ranges=RANGES), seen(address("10.0.0.9", Kind.NODE), WEB.id))
+
+    assert ((IpBlock("10.0.0.0/24"),), (), Ground.NODE) == (found.peers, found.ips, found.ground)
+
+
+def test_nodes_outside_of_the_known_addresses() -> None:
+    """A node address that the ranges miss is allowed beside them."""
+    (found,) = needs(around(WEB, ranges=RANGES), seen(address("192.0.2.9", Kind.NODE), WEB.id))
+
+    assert ("192.0.2.9",) == found.ips
+
+
+def test_nodes_by_observed_addresses() -> None:
+    """Ranges that only the log suggests do not let nodes in: the observed addresses do."""
+    guessed = Ranges(nodes=("10.0.0.0/24",), sources=("", "", "log"))
+
+    (found,) = needs(around(WEB, ranges=guessed), seen(address("10.0.0.9", Kind.NODE), WEB.id))
+
+    assert ((), ("10.0.0.9",)) == (found.peers, found.ips)
+
+
+def test_the_api_server_by_its_endpoints() -> None:
+    """All known addresses of the API server, on the observed port, wherever it was called."""
+    server = address("10.0.0.2", Kind.APISERVER)
+
+    (found,) = needs(around(WEB, apiserver=("10.0.0.3",)), seen(WEB.id, server, 6443))
+
+    assert (("10.0.0.2", "10.0.0.3"), Ground.APISERVER) == (found.ips, found.ground)
+    assert tcp(6443) == found.ports
+
+
+@pytest.mark.parametrize(
+    ("kind", "who"), [(Kind.APISERVER, "the API server"), (Kind.NODE, "a node peer")]
+)
+def test_unknown_addresses_open_the_direction(kind: Kind, who: str) -> None:
+    """Where the log names somebody without an address, that direction is not restricted."""
+    found, opened = observed_allowances([seen(WEB.id, address("", kind))], around(WEB))
+
+    assert () == found
+    assert (Open(WEB.id, Direction.EGRESS, f"the address of {who} is not known"),) == opened
+
+
+def test_no_node_ranges_without_a_source() -> None:
+    """Only flags and the inventory tell node ranges."""
+    assert () == node_peers(Ranges(nodes=("10.0.0.0/24",)))
+    assert (IpBlock("10.0.0.0/24"),) == node_peers(
+        Ranges(nodes=("10.0.0.0/24",), sources=("", "", "flags"))
+    )
+
+
+def test_the_cluster_is_excepted_once() -> None:
+    """Ranges within each other are one exception."""
+    v4, _ = world_peers(Ranges(pods=("10.1.0.0/16",), nodes=("10.1.2.0/24",)))
+
+    assert IpBlock("0.0.0.0/0", ("10.1.0.0/16",)) == v4
+
+
+# ---- DNS and webhooks --------------------------------------------------------------------------
+
+
+def resolving(*subjects: Subject, server: object = None) -> list[Allowance]:
+    """DNS allowances with one server in kube-system."""
+    dns = workload("coredns", {"k8s-app": "kube-dns"}, namespace="kube-system")
+    party = address("169.254.20.10") if server == "cache" else dns.id
+    ports = tcp(5353) | udp(5353)
+    return list(dns_allowances(subjects, [(party, ports)], around(WEB, DB, dns)))
+
+
+def test_dns_for_every_subject() -> None:
+    """Wherever egress is restricted, names can be resolved, on the target port over both."""
+    known = around(WEB, DB).subjects
+
+    found = resolving(known[WEB.id], known[DB.id])
+
+    assert [WEB.id, DB.id] == [each.subject for each in found]
+    assert {(Direction.EGRESS, tcp(5353) | udp(5353), Ground.DNS)} == {
+        (each.direction, each.ports, each.ground) for each in found
+    }
+
+
+def test_dns_to_a_node_local_cache() -> None:
+    """A cache on the node is reached by its address."""
+    (found,) = resolving(around(WEB).subjects[WEB.id], server="cache")
+
+    assert ((), ("169.254.20.10",)) == (found.peers, found.ips)
+
+
+def test_dns_servers_get_no_rule_of_their_own() -> None:
+    """A DNS server resolves by what it was seen to call."""
+    dns = workload("coredns", {"k8s-app": "kube-dns"}, namespace="kube-system")
+
+    assert [] == resolving(around(dns).subjects[dns.id])
+
+
+def test_webhooks_let_the_api_server_in() -> None:
+    """Pods that a webhook names get ingress from the API server, seen or not."""
+    (found,), opened = webhook_allowances([(WEB.id, "TCP", 8443)], around(WEB, apiserver=("a", "")))
+
+    assert () == opened
+    assert (Direction.INGRESS, tcp(8443), Ground.WEBHOOK, ("a",)) == (
+        found.direction, found.ports, found.ground, found.ips,
+    )  # fmt: skip
+
+
+def test_webhooks_without_an_api_server_open_ingress() -> None:
+    """If nobody knows the API server's address, what it calls is not restricted."""
+    found, (opened,) = webhook_allowances([(WEB.id, "TCP", 8443)], around(WEB))
+
+    assert () == found
+    assert (WEB.id, Direction.INGRESS) == (opened.subject, opened.direction)
+
+
+# ---- addresses ---------------------------------------------------------------------------------
+
+
+def test_addresses_are_aggregated_exactly() -> None:
+    """The fewest CIDRs that cover the observed addresses and no other; never a /32 on IPv6."""
+    ports = {f"192.0.2.{n}": tcp(443) for n in (4, 5, 6, 7, 9)} | {"2001:db8::1": tcp(443)}
+
+    found = [str(block) for block, _ in aggregate_addresses(ports)]
+
+    assert ["192.0.2.4/30", "192.0.2.9/32", "2001:db8::1/128"] == found
+
+
+def test_addresses_with_other_ports_stay_apart() -> None:
+    """Neighbours with other ports are blocks of their own."""
+    found = aggregate_addresses({"192.0.2.4": tcp(443), "192.0.2.5": tcp(80)})
+
+    assert (
+        (IpBlock("192.0.2.4/32"), tcp(443)),
+        (IpBlock("192.0.2.5/32"), tcp(80)),
+    ) == found
+
+
+def test_covered_addresses_are_not_said_twice() -> None:
+    """An address whose ports a wider block allows anyway is not named; with more ports it is."""
+    wide = [(IpBlock("0.0.0.0/0"), tcp(443))]
+
+    assert () == aggregate_addresses({"192.0.2.4": tcp(443)}, wide)
+    assert 1 == len(aggregate_addresses({"192.0.2.4": tcp(443, 80)}, wide))
+
+
+def test_deployment_ids_are_what_tests_say() -> None:
+    """The builder of these tests names workloads as the code does."""
+    assert id_of("web") == WEB.id

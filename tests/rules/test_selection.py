@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from infer.model import Member, Subject, Workload, as_labels
+from infer.netpol import LabelSelector, Operator, Requirement
+from infer.selection import Selected, select_subjects
+
+from rules.world import at, id_of, workload
+
+
+def selectors(*workloads: Workload) -> dict[str, LabelSelector]:
+    """The selector of each subject, by the name of its first workload."""
+    return {s.id.name: s.selector for s in select_subjects(workloads).subjects}
+
+
+def of(**labels: str) -> LabelSelector:
+    """Equalities."""
+    return LabelSelector.of(labels)
+
+
+def without(selector: LabelSelector, *keys: str) -> LabelSelector:
+    """The selector, for pods that lack these keys."""
+    absent = (Requirement(key, Operator.DOES_NOT_EXIST) for key in keys)
+    return LabelSelector((*selector.requirements, *absent))
+
+
+def subject(found: Selected) -> Subject:
+    """The one subject there is."""
+    (one,) = found.subjects
+    return one
+
+
+def test_the_owners_own_selector_first() -> None:
+    """An owner's selector is immutable, so it is the one to use, without the template hash."""
+    own = {"app": "web", "release": "r1", "pod-template-hash": "1"}
+    web = workload("web", {"app": "web", "release": "r1", "tier": "front"}, selector=own)
+
+    assert {"web": of(app="web", release="r1")} == selectors(web)
+
+
+def test_an_owners_selector_that_others_match_is_narrowed() -> None:
+    """An own selector that matches a pod of another workload gets what sets the two apart."""
+    web = workload("web", {"app": "web"}, selector={"app": "web"})
+    canary = workload("web-canary", {"app": "web", "track": "canary"})
+
+    found = selectors(web, canary)
+
+    assert without(of(app="web"), "track") == found["web"]
+    assert (
+        of(app="web", track="canary") == found["web-canary"]
+        or of(track="canary") == found["web-canary"]
+    )
+
+
+def test_an_owners_selector_of_volatile_keys_alone_is_none() -> None:
+    """A selector by a revision only would end with the next rollout."""
+    web = workload(
+        "web", {"app": "web", "pod-template-hash": "1"}, selector={"pod-template-hash": "1"}
+    )
+
+    assert {"web": of(app="web")} == selectors(web)
+
+
+def test_the_smallest_label_set() -> None:
+    """One label is enough where one tells all apart, and recommended keys come first."""
+    web = workload("web", {"app": "web", "tier": "front", "zone-group": "a"})
+    cart = workload("cart", {"app": "cart", "tier": "front", "zone-group": "a"})
+
+    assert {"web": of(app="web"), "cart": of(app="cart")} == selectors(web, cart)
+
+
+def test_two_labels_where_one_is_not_enough() -> None:
+    """reviews v1, v2 and v3 share their app: the version is part of each selector."""
+    reviews = [workload(f"reviews-v{n}", {"app": "reviews", "version": f"v{n}"}) for n in (1, 2, 3)]
+
+    expected = {f"reviews-v{n}": of(app="reviews", version=f"v{n}") for n in (1, 2, 3)}
+    assert expected == selectors(*reviews)
+
+
+def test_a_variant_alone_does_not_select() -> None:
+    """``version: v1`` tells apart today, but would select what is deployed next."""
+    web = workload("web", {"app": "web", "version": "v1"})
+    canary = workload("canary", {"app": "web", "version": "v2"})
+
+    assert of(app="web", version="v1") == selectors(web, canary)["web"]
+
+
+def test_canary_and_stable() -> None:
+    """Where only the canary carries a label, the stable pods are those without it."""
+    stable = workload("web", {"app": "web"})
+    canary = workload("web-canary", {"app": "web", "canary": "yes"})
+
+    found = selectors(stable, canary)
+
+    assert without(of(app="web"), "canary") == found["web"]
+    assert found["web-canary"].matches({"app": "web", "canary": "yes"})
+    assert not found["web-canary"].matches({"app": "web"})
+
+
+def test_volatile_labels_never_select() -> None:
+    """A well-known volatile key does not stand in a selector, even if it alone would tell."""
+    web = workload("web", {"app": "web", "pod-template-hash": "1"})
+    cart = workload("cart", {"app": "web", "pod-template-hash": "2"})
+
+    found = select_subjects([web, cart])
+
+    assert of(app="web") == subject(found).selector
+
+
+def test_identical_labels_are_one_subject_and_named() -> None:
+    """Workloads that labels cannot tell apart are one subject, with a warning that names them."""
+    found = select_subjects([workload("b", {"app": "x"}), workload("a", {"app": "x"})])
+
+    assert (id_of("a"), id_of("b")) == subject(found).workloads
+    assert ("labels cannot tell shop/a and shop/b apart: one policy covers all of them",) == (
+        found.warnings
+    )
+
+
+def test_merging_does_not_take_in_others() -> None:
+    """Only those that cannot be told apart share a subject."""
+    found = select_subjects(
+        [workload("a", {"app": "x"}), workload("b", {"app": "x"}), workload("c", {"app": "c"})]
+    )
+
+    assert [(id_of("a"), id_of("b")), (id_of("c"),)] == [s.workloads for s in found.subjects]
+
+
+def test_an_unlabelled_pod_is_selected_by_absence_never_by_nothing() -> None:
+    """A pod without labels is one that lacks the keys of all others, never ``{}``."""
+    found = selectors(workload("bare", {}), workload("web", {"app": "web"}))
+
+    assert without(of(), "app") == found["bare"]
+
+
+def test_an_unlabelled_pod_alone() -> None:
+    """With nobody to set apart, the usual keys are named: later pods are not selected."""
+    found = selectors(workload("bare", {}))
+
+    assert without(of(), "app", "app.kubernetes.io/name", "k8s-app") == found["bare"]
+
+
+def test_labels_that_nobody_knows() -> None:
+    """Without known labels there is no subject, and the workload is named."""
+    found = select_subjects([workload("dark", None), workload("web", {"app": "web"})])
+
+    assert (id_of("dark"),) == found.unselectable
+    assert id_of("web") == subject(found).id
+
+
+def test_another_namespace_does_not_matter() -> None:
+    """A selector only has to tell pods of its own namespace apart."""
+    one = workload("checkout", {"app": "checkout"})
+    two = workload("checkout", {"app": "checkout"}, namespace="payments")
+
+    found = select_subjects([one, two])
+
+    assert [of(app="checkout")] * 2 == [s.selector for s in found.subjects]
+
+
+def test_every_pod_is_matched() -> None:
+    """A label that only some pods of a workload carry is no part of its selector."""
+    web = workload("web", {"app": "web", "shard": "1"}, {"app": "web", "shard": "2"})
+    cart = workload("cart", {"app": "cart", "shard": "1"})
+
+    assert of(app="web") == selectors(web, cart)["web"]
+
+
+def test_labels_that_changed_completely() -> None:
+    """Where a change left nothing in common, the newest pod's labels decide."""
+    members = (
+        Member("a", as_labels({"app": "old"}), last_seen=at(1)),
+        Member("b", as_labels({"name": "new"}), last_seen=at(2)),
+    )
+
+    assert {"web": of(name="new")} == selectors(Workload(id_of("web"), members, (), owned=True))
+
+
+def test_invalid_labels_never_select() -> None:
+    """What Kubernetes would refuse is absent: it neither selects nor is asked to be absent."""
+    bad: Mapping[str, str] = {"app": "web\nspec: {}", "a b": "c", "tier": "front"}
+
+    found = selectors(workload("web", bad), workload("bare", {}))
+
+    assert of(tier="front") == found["web"]
+    assert without(of(), "tier") == found["bare"]
+
+
+def test_an_invalid_own_selector_is_not_used() -> None:
+    """An owner's selector that no API server would take is read as none."""
+    web = workload("web", {"app": "web"}, selector={"app": "web", "x": "-"})
+
+    assert {"web": of(app="web")} == selectors(web)
+
+
+def test_many_labels_end_in_all_of_them() -> None:
+    """Where no few labels tell apart, all stable ones do."""
+    keys = ["app", "name", "role", "tier"]
+    everything = dict.fromkeys(keys, "x")
+    web = workload("web", everything)
+    others = [workload(f"o{k}", everything | {k: "y"}) for k in keys]
+
+    assert LabelSelector.of(everything) == selectors(web, *others)["web"]
+
+
+def test_the_order_of_workloads_does_not_matter() -> None:
+    """Equal workloads give equal subjects."""
+    workloads = [workload("a", {"app": "x"}), workload("b", {"app": "x"}), workload("c", {})]
+
+    assert select_subjects(workloads) == select_subjects(reversed(workloads))
