@@ -16,7 +16,6 @@ from infer.allow import (
 )
 from infer.model import Kind, Ranges, Seen, Subject
 from infer.netpol import OWN_NAMESPACE, Direction, IpBlock, LabelSelector, PodPeer
-
 from rules.world import address, around, id_of, seen, tcp, udp, workload
 
 WEB = workload("web", {"app": "web"})
@@ -35,7 +34,7 @@ CLIENT = address("203.0.113.7")
 def needs(surroundings: Surroundings, *connections: Seen) -> tuple[Allowance, ...]:
     """What connections need, with nothing left open."""
     found, opened = observed_allowances(connections, surroundings)
-    assert () == opened
+    assert opened == ()
     return found
 
 
@@ -45,7 +44,7 @@ def own(name: str) -> PodPeer:
 
 
 def test_both_ends_must_allow() -> None:
-    """A connection between pods is an egress rule at the client and an ingress one at the server."""
+    """A connection between pods is egress at the client and ingress at the server."""
     found = needs(around(WEB, DB), seen(WEB.id, DB.id, 5432))
 
     expected = {
@@ -56,7 +55,7 @@ def test_both_ends_must_allow() -> None:
 
 
 def test_another_namespace_and_its_pods_in_one_peer() -> None:
-    """A peer elsewhere is ``namespaceSelector`` AND ``podSelector``, by the name of the namespace."""
+    """A peer elsewhere is ``namespaceSelector`` AND ``podSelector``, by the namespace's name."""
     (egress,) = needs(around(WEB, FAR), seen(WEB.id, FAR.id))[1:]
 
     where = LabelSelector.of({"kubernetes.io/metadata.name": "bank"})
@@ -65,21 +64,21 @@ def test_another_namespace_and_its_pods_in_one_peer() -> None:
 
 def test_what_is_left_out_needs_nothing() -> None:
     """A reason leaves a connection out of the rules."""
-    assert () == needs(around(WEB, DB), seen(WEB.id, DB.id, reason="scan"))
+    assert needs(around(WEB, DB), seen(WEB.id, DB.id, reason="scan")) == ()
 
 
 def test_node_local_traffic_needs_no_rule() -> None:
     """A kubelet reaches the pods of its own node whatever the policy says."""
     probe = seen(address("10.0.0.1", Kind.NODE), WEB.id, local=True)
 
-    assert () == needs(around(WEB), probe)
+    assert needs(around(WEB), probe) == ()
 
 
 def test_a_peer_without_labels_opens_the_other_side() -> None:
     """Where a peer's labels are not known, that direction is not restricted, and says why."""
     found, opened = observed_allowances([seen(WEB.id, DARK.id)], around(WEB, DARK))
 
-    assert () == found
+    assert found == ()
     assert (Open(WEB.id, Direction.EGRESS, "the labels of shop/dark are not known"),) == opened
 
 
@@ -109,7 +108,7 @@ def test_exact_world_ingress(surroundings: Surroundings) -> None:
     """On demand, or where no Service faces outwards, only the observed addresses come in."""
     (found,) = needs(surroundings, seen(CLIENT, WEB.id))
 
-    assert ((), ("203.0.113.7",), Ground.OBSERVED) == (found.peers, found.ips, found.ground)
+    assert (found.peers, found.ips, found.ground) == ((), ("203.0.113.7",), Ground.OBSERVED)
 
 
 def test_world_ingress_without_inventory() -> None:
@@ -123,7 +122,7 @@ def test_world_egress_is_exact() -> None:
     """Outwards only what was called."""
     (found,) = needs(around(WEB, outward=None), seen(WEB.id, CLIENT))
 
-    assert ((), ("203.0.113.7",)) == (found.peers, found.ips)
+    assert (found.peers, found.ips) == ((), ("203.0.113.7",))
 
 
 @pytest.mark.parametrize("kind", [Kind.PRIVATE, Kind.REMOTE, Kind.HEALTH])
@@ -131,7 +130,7 @@ def test_other_addresses_are_exact(kind: Kind) -> None:
     """A private address, a pod of another cluster and the CNI's probe come in by address alone."""
     (found,) = needs(around(WEB, outward=None), seen(address("10.9.0.1", kind), WEB.id))
 
-    assert ((), ("10.9.0.1",), Ground.OBSERVED) == (found.peers, found.ips, found.ground)
+    assert (found.peers, found.ips, found.ground) == ((), ("10.9.0.1",), Ground.OBSERVED)
 
 
 def test_nodes_by_their_known_addresses() -> None:
@@ -145,7 +144,7 @@ def test_nodes_outside_of_the_known_addresses() -> None:
     """A node address that the ranges miss is allowed beside them."""
     (found,) = needs(around(WEB, ranges=RANGES), seen(address("192.0.2.9", Kind.NODE), WEB.id))
 
-    assert ("192.0.2.9",) == found.ips
+    assert found.ips == ("192.0.2.9",)
 
 
 def test_nodes_by_observed_addresses() -> None:
@@ -154,7 +153,7 @@ def test_nodes_by_observed_addresses() -> None:
 
     (found,) = needs(around(WEB, ranges=guessed), seen(address("10.0.0.9", Kind.NODE), WEB.id))
 
-    assert ((), ("10.0.0.9",)) == (found.peers, found.ips)
+    assert (found.peers, found.ips) == ((), ("10.0.0.9",))
 
 
 def test_the_api_server_by_its_endpoints() -> None:
@@ -163,7 +162,7 @@ def test_the_api_server_by_its_endpoints() -> None:
 
     (found,) = needs(around(WEB, apiserver=("10.0.0.3",)), seen(WEB.id, server, 6443))
 
-    assert (("10.0.0.2", "10.0.0.3"), Ground.APISERVER) == (found.ips, found.ground)
+    assert (found.ips, found.ground) == (("10.0.0.2", "10.0.0.3"), Ground.APISERVER)
     assert tcp(6443) == found.ports
 
 
@@ -174,13 +173,13 @@ def test_unknown_addresses_open_the_direction(kind: Kind, who: str) -> None:
     """Where the log names somebody without an address, that direction is not restricted."""
     found, opened = observed_allowances([seen(WEB.id, address("", kind))], around(WEB))
 
-    assert () == found
+    assert found == ()
     assert (Open(WEB.id, Direction.EGRESS, f"the address of {who} is not known"),) == opened
 
 
 def test_no_node_ranges_without_a_source() -> None:
     """Only flags and the inventory tell node ranges."""
-    assert () == node_peers(Ranges(nodes=("10.0.0.0/24",)))
+    assert node_peers(Ranges(nodes=("10.0.0.0/24",))) == ()
     assert (IpBlock("10.0.0.0/24"),) == node_peers(
         Ranges(nodes=("10.0.0.0/24",), sources=("", "", "flags"))
     )
@@ -220,21 +219,21 @@ def test_dns_to_a_node_local_cache() -> None:
     """A cache on the node is reached by its address."""
     (found,) = resolving(around(WEB).subjects[WEB.id], server="cache")
 
-    assert ((), ("169.254.20.10",)) == (found.peers, found.ips)
+    assert (found.peers, found.ips) == ((), ("169.254.20.10",))
 
 
 def test_dns_servers_get_no_rule_of_their_own() -> None:
     """A DNS server resolves by what it was seen to call."""
     dns = workload("coredns", {"k8s-app": "kube-dns"}, namespace="kube-system")
 
-    assert [] == resolving(around(dns).subjects[dns.id])
+    assert resolving(around(dns).subjects[dns.id]) == []
 
 
 def test_webhooks_let_the_api_server_in() -> None:
     """Pods that a webhook names get ingress from the API server, seen or not."""
     (found,), opened = webhook_allowances([(WEB.id, "TCP", 8443)], around(WEB, apiserver=("a", "")))
 
-    assert () == opened
+    assert opened == ()
     assert (Direction.INGRESS, tcp(8443), Ground.WEBHOOK, ("a",)) == (
         found.direction, found.ports, found.ground, found.ips,
     )  # fmt: skip
@@ -244,7 +243,7 @@ def test_webhooks_without_an_api_server_open_ingress() -> None:
     """If nobody knows the API server's address, what it calls is not restricted."""
     found, (opened,) = webhook_allowances([(WEB.id, "TCP", 8443)], around(WEB))
 
-    assert () == found
+    assert found == ()
     assert (WEB.id, Direction.INGRESS) == (opened.subject, opened.direction)
 
 
@@ -257,7 +256,7 @@ def test_addresses_are_aggregated_exactly() -> None:
 
     found = [str(block) for block, _ in aggregate_addresses(ports)]
 
-    assert ["192.0.2.4/30", "192.0.2.9/32", "2001:db8::1/128"] == found
+    assert found == ["192.0.2.4/30", "192.0.2.9/32", "2001:db8::1/128"]
 
 
 def test_addresses_with_other_ports_stay_apart() -> None:
@@ -274,8 +273,8 @@ def test_covered_addresses_are_not_said_twice() -> None:
     """An address whose ports a wider block allows anyway is not named; with more ports it is."""
     wide = [(IpBlock("0.0.0.0/0"), tcp(443))]
 
-    assert () == aggregate_addresses({"192.0.2.4": tcp(443)}, wide)
-    assert 1 == len(aggregate_addresses({"192.0.2.4": tcp(443, 80)}, wide))
+    assert aggregate_addresses({"192.0.2.4": tcp(443)}, wide) == ()
+    assert len(aggregate_addresses({"192.0.2.4": tcp(443, 80)}, wide)) == 1
 
 
 def test_deployment_ids_are_what_tests_say() -> None:

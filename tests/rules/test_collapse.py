@@ -10,7 +10,6 @@ from infer.netpol import (
     Requirement,
     Rule,
 )
-
 from rules.world import tcp, udp
 
 
@@ -47,7 +46,7 @@ def test_port_sets_that_overlap_do_not_share() -> None:
     """A rule for the shared ports would name a peer twice."""
     rules = collapse_rules([(peer(app="a"), tcp(80, 81)), (peer(app="b"), tcp(80))])
 
-    assert 2 == len(rules)
+    assert len(rules) == 2
 
 
 def test_values_of_one_key_become_one_peer() -> None:
@@ -84,16 +83,16 @@ def test_a_grid_joins_to_one() -> None:
     (joined,) = join_peers(grid)
 
     assert isinstance(joined, PodPeer)
-    assert 2 == len(joined.pods.requirements)
+    assert len(joined.pods.requirements) == 2
 
 
 def test_absent_keys_do_not_join() -> None:
     """``DoesNotExist`` has no values to put together."""
     bare = PodPeer(LabelSelector((Requirement("app", Operator.DOES_NOT_EXIST),)), OWN_NAMESPACE)
 
-    assert 2 == len(join_peers([bare, peer(app="a")]))
+    assert len(join_peers([bare, peer(app="a")])) == 2
 
 
 def test_nothing_allowed_is_no_rule() -> None:
     """No allowance, no rule."""
-    assert () == collapse_rules([])
+    assert collapse_rules([]) == ()

@@ -16,7 +16,6 @@ from infer.model import (
     as_labels,
 )
 from infer.netpol import LabelSelector
-
 from rules.world import NO_INVENTORY, id_of, pod, record
 
 CART = Owner("Deployment", "cart")
@@ -55,7 +54,7 @@ def test_owner_of_the_log_before_labels_and_name() -> None:
     """Without inventory the log's workload decides."""
     found = grouped(pod("a-x2x9z", WEB, owner="cart"), pod("b-x2x9z", {"app": "b"}, owner="cart"))
 
-    assert ["shop/cart"] == names(found)
+    assert names(found) == ["shop/cart"]
     assert only(found).owned
 
 
@@ -63,7 +62,7 @@ def test_labels_before_the_name() -> None:
     """Without owner, pods of equal labels belong together whatever their names say."""
     found = grouped(pod("one", WEB), pod("two", WEB), pod("one-a", {"app": "other"}))
 
-    assert 2 == len(found.workloads)
+    assert len(found.workloads) == 2
     assert found.parties[0] == found.parties[1]
 
 
@@ -71,7 +70,7 @@ def test_pods_without_owner_or_labels_go_by_their_names() -> None:
     """Pods whose labels nobody logged are together by the prefix of their names."""
     found = grouped(pod("cart-5d4f8c7b9-x2x9z"), pod("cart-5d4f8c7b9-5x9bz"), pod("web"))
 
-    assert ["shop/cart", "shop/web"] == names(found)
+    assert names(found) == ["shop/cart", "shop/web"]
     assert all(workload.stable is None for workload in found.workloads)
 
 
@@ -82,22 +81,22 @@ def test_owners_reach_pods_that_are_never_local() -> None:
         pod("web-5d4f8c7b9-x2x9z", labels, owner="web"), pod("web-5d4f8c7b9-5x9bz", labels)
     )
 
-    assert ["shop/web"] == names(found)
+    assert names(found) == ["shop/web"]
 
 
 def test_owners_reach_pods_without_logged_labels_by_name() -> None:
     """Where labels were not logged either, the owner that the pod's name starts with takes it."""
     found = grouped(pod("web-5d4f8c7b9-x2x9z", WEB, owner="web"), pod("web-5d4f8c7b9-5x9bz"))
 
-    assert ["shop/web"] == names(found)
-    assert (("app", "web"),) == only(found).stable
+    assert names(found) == ["shop/web"]
+    assert only(found).stable == (("app", "web"),)
 
 
 def test_owners_are_not_passed_to_another_namespace() -> None:
     """Equal labels mean nothing across namespaces."""
     found = grouped(pod("a", WEB, owner="web"), pod("b", WEB, namespace="bank"))
 
-    assert ["bank/b", "shop/web"] == names(found)
+    assert names(found) == ["bank/b", "shop/web"]
     assert not found.workloads[0].owned
 
 
@@ -131,19 +130,19 @@ def test_one_label_in_two_namespaces() -> None:
     labels = {"app": "checkout"}
     found = grouped(pod("checkout-0", labels), pod("checkout-1", labels, namespace="payments"))
 
-    assert ["payments/checkout", "shop/checkout"] == names(found)
+    assert names(found) == ["payments/checkout", "shop/checkout"]
 
 
 def test_versions_that_coexist_stay_apart() -> None:
-    """reviews v1, v2 and v3 are three workloads, with owners and without."""
+    """Reviews v1, v2 and v3 are three workloads, with owners and without."""
     versions = [{"app": "reviews", "version": f"v{n}"} for n in (1, 2, 3)]
     owned = grouped(*(pod(f"r{n}", v, owner=f"reviews-v{n}") for n, v in enumerate(versions)))
     bare = grouped(*(pod(f"reviews-{n}", v) for n, v in enumerate(versions)))
     nameless = grouped(*(pod("", v) for v in versions))
 
-    assert 3 == len(owned.workloads)
-    assert ["shop/reviews-v1", "shop/reviews-v2", "shop/reviews-v3"] == names(bare)
-    assert ["shop/reviews-v1", "shop/reviews-v2", "shop/reviews-v3"] == names(nameless)
+    assert len(owned.workloads) == 3
+    assert names(bare) == ["shop/reviews-v1", "shop/reviews-v2", "shop/reviews-v3"]
+    assert names(nameless) == ["shop/reviews-v1", "shop/reviews-v2", "shop/reviews-v3"]
 
 
 def test_a_canary_is_a_workload_of_its_own() -> None:
@@ -153,7 +152,7 @@ def test_a_canary_is_a_workload_of_its_own() -> None:
         pod("b", WEB | {"track": "canary"}, owner="web-canary"),
     )
 
-    assert ["shop/web", "shop/web-canary"] == names(found)
+    assert names(found) == ["shop/web", "shop/web-canary"]
 
 
 def test_a_stateful_set_is_one_workload() -> None:
@@ -165,8 +164,8 @@ def test_a_stateful_set_is_one_workload() -> None:
         )
     )
 
-    assert ["shop/db"] == names(found)
-    assert (("app", "db"),) == only(found).stable
+    assert names(found) == ["shop/db"]
+    assert only(found).stable == (("app", "db"),)
 
 
 def test_a_rollout_is_one_workload() -> None:
@@ -178,8 +177,8 @@ def test_a_rollout_is_one_workload() -> None:
         pod("web-6b7d9c8f5-9bxkf", new, hours=(12, 24)),
     )
 
-    assert ["shop/web"] == names(found)
-    assert (("app", "web"),) == only(found).stable
+    assert names(found) == ["shop/web"]
+    assert only(found).stable == (("app", "web"),)
 
 
 def test_values_that_succeed_each_other_are_volatile() -> None:
@@ -189,8 +188,8 @@ def test_values_that_succeed_each_other_are_volatile() -> None:
         pod("web-6b7d9c8f5-9bxkf", WEB | {"commit": "b2"}, hours=(12, 24)),
     )
 
-    assert ["shop/web"] == names(found)
-    assert (("app", "web"),) == only(found).stable
+    assert names(found) == ["shop/web"]
+    assert only(found).stable == (("app", "web"),)
     assert found.warnings == ("label commit of shop/web differs among its pods (a1, b2): not used",)
 
 
@@ -201,7 +200,7 @@ def test_values_that_coexist_discriminate() -> None:
         pod("web-6b7d9c8f5-9bxkf", WEB | {"commit": "b2"}),
     )
 
-    assert ["shop/web-a1", "shop/web-b2"] == names(found)
+    assert names(found) == ["shop/web-a1", "shop/web-b2"]
 
 
 def test_label_values_of_one_owner_are_volatile() -> None:
@@ -211,7 +210,7 @@ def test_label_values_of_one_owner_are_volatile() -> None:
         pod("b", WEB | {"color": "green"}, owner="web"),
     )
 
-    assert (("app", "web"),) == only(found).stable
+    assert only(found).stable == (("app", "web"),)
     assert "color" in "".join(found.warnings)
 
 
@@ -219,7 +218,7 @@ def test_pods_without_times_do_not_succeed_each_other() -> None:
     """A table without times cannot tell a rollout from two workloads, so it shows two."""
     times = [Endpoint(Kind.POD, "shop", f"w-{n}", labels=(("v", str(n)),)) for n in (0, 1)]
 
-    assert 2 == len(grouped(*times).workloads)
+    assert len(grouped(*times).workloads) == 2
 
 
 def test_some_pods_without_times() -> None:
@@ -227,7 +226,7 @@ def test_some_pods_without_times() -> None:
     dated = pod("w-0", {"v": "0"})
     undated = Endpoint(Kind.POD, "shop", "w-1", labels=(("v", "1"),))
 
-    assert 2 == len(grouped(dated, undated).workloads)
+    assert len(grouped(dated, undated).workloads) == 2
 
 
 # ---- names -------------------------------------------------------------------------------------
@@ -285,8 +284,8 @@ def test_nameless_endpoints_over_a_rollout() -> None:
         pod("", WEB | {"pod-template-hash": "1"}), pod("", WEB | {"pod-template-hash": "2"})
     )
 
-    assert ["shop/web"] == names(found)
-    assert 2 == len(only(found).members)
+    assert names(found) == ["shop/web"]
+    assert len(only(found).members) == 2
 
 
 def test_an_endpoint_known_by_its_owner_alone() -> None:
@@ -304,7 +303,7 @@ def test_workloads_that_no_traffic_shows() -> None:
     """Pods of the inventory are there whether or not they talk."""
     inventory = Inventory(pods=(record("cart-1", WEB, CART),))
 
-    assert ["shop/cart"] == names(grouped(inventory=inventory))
+    assert names(grouped(inventory=inventory)) == ["shop/cart"]
 
 
 def test_workloads_without_pods() -> None:
@@ -314,8 +313,8 @@ def test_workloads_without_pods() -> None:
 
     found = grouped(inventory=Inventory(workloads=(cron, done)))
 
-    assert ["shop/report"] == names(found)
-    assert (("app", "report"),) == only(found).stable
+    assert names(found) == ["shop/report"]
+    assert only(found).stable == (("app", "report"),)
 
 
 def test_workloads_of_host_network_pods_are_no_workloads() -> None:
@@ -324,7 +323,7 @@ def test_workloads_of_host_network_pods_are_no_workloads() -> None:
     owner = Owner("DaemonSet", "agent")
     host = PodRecord("shop", "agent-x", (("app", "agent"),), owner=owner, host_network=True)
 
-    assert [] == names(grouped(inventory=Inventory(pods=(host,), workloads=(agent,))))
+    assert names(grouped(inventory=Inventory(pods=(host,), workloads=(agent,)))) == []
 
 
 def test_pods_of_the_log_belong_to_workload_objects() -> None:
@@ -336,7 +335,7 @@ def test_pods_of_the_log_belong_to_workload_objects() -> None:
     found = grouped(pod("cart-5d4f8c7b9-x2x9z", {"app": "c"}), inventory=inventory)
 
     assert (id_of("cart"),) == found.parties
-    assert 1 == len(found.workloads)
+    assert len(found.workloads) == 1
 
 
 def test_the_owner_selector_comes_along() -> None:
@@ -364,14 +363,14 @@ def test_endpoints_without_a_party() -> None:
     """A Service stands for several, and what cannot be used stands for nobody."""
     bad = Endpoint(Kind.PRIVATE, ip="10.0.0.9", reason="address-reused")
 
-    assert (None, None) == grouped(Endpoint(Kind.SERVICE, ip="10.96.0.1"), bad).parties
+    assert grouped(Endpoint(Kind.SERVICE, ip="10.96.0.1"), bad).parties == (None, None)
 
 
 def test_addresses_of_a_pod_are_collected() -> None:
     """All addresses of one pod stand with it, once each."""
     found = grouped(pod("a", WEB, ip="10.1.0.1"), pod("a", WEB, ip="fd00::1"), pod("a", WEB))
 
-    assert ("10.1.0.1", "fd00::1") == only(found).members[0].ips
+    assert only(found).members[0].ips == ("10.1.0.1", "fd00::1")
 
 
 def test_the_order_of_endpoints_does_not_matter() -> None:

@@ -93,7 +93,7 @@ def test_valid_labels(key: str, value: str) -> None:
 def test_invalid_labels_do_not_stand(key: str, value: str) -> None:
     """What Kubernetes would refuse counts as absent, whoever wrote it into a log."""
     assert not is_label(key, value)
-    assert (("app", "x"),) == stable_labels(((key, value), ("app", "x")))
+    assert stable_labels(((key, value), ("app", "x"))) == (("app", "x"),)
 
 
 def test_shared_labels() -> None:
@@ -101,13 +101,13 @@ def test_shared_labels() -> None:
     one = (("app", "web"), ("pod-template-hash", "1"), ("shard", "1"))
     other = (("app", "web"), ("pod-template-hash", "2"), ("shard", "2"))
 
-    assert (("app", "web"),) == shared_labels([one, other])
+    assert shared_labels([one, other]) == (("app", "web"),)
 
 
 def test_names_from_labels() -> None:
     """The most telling key names a workload; without any it is unlabelled."""
-    assert "web" == label_name({"tier": "front", "app": "web"})
-    assert "unlabelled" == label_name({})
+    assert label_name({"tier": "front", "app": "web"}) == "web"
+    assert label_name({}) == "unlabelled"
 
 
 def test_shared_names() -> None:
@@ -117,10 +117,10 @@ def test_shared_names() -> None:
     def named(*pods: str) -> str:
         return shared_name(Member(pod, labels) for pod in pods)
 
-    assert "cart" == named("cart-5d4f8c7b9-x2x9z", "cart-5d4f8c7b9-5x9bz")
-    assert "worker" == named("worker-a", "worker-b")
-    assert "shop" == named("cart", "web")
-    assert "shop" == named("")
+    assert named("cart-5d4f8c7b9-x2x9z", "cart-5d4f8c7b9-5x9bz") == "cart"
+    assert named("worker-a", "worker-b") == "worker"
+    assert named("cart", "web") == "shop"
+    assert named("") == "shop"
 
 
 def test_distinct_names() -> None:
@@ -128,5 +128,5 @@ def test_distinct_names() -> None:
     one = [Member("", (("app", "reviews"), ("version", "v1")))]
     other = [Member("", (("app", "reviews"), ("version", "v2")))]
 
-    assert "reviews-v1" == distinct_name("reviews", one, [one, other])
-    assert "reviews-v2" == distinct_name("reviews", other, [one, other])
+    assert distinct_name("reviews", one, [one, other]) == "reviews-v1"
+    assert distinct_name("reviews", other, [one, other]) == "reviews-v2"

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from infer.model import Member, Subject, Workload, as_labels
 from infer.netpol import LabelSelector, Operator, Requirement
 from infer.selection import Selected, select_subjects
-
 from rules.world import at, id_of, workload
 
 
@@ -71,7 +70,7 @@ def test_the_smallest_label_set() -> None:
 
 
 def test_two_labels_where_one_is_not_enough() -> None:
-    """reviews v1, v2 and v3 share their app: the version is part of each selector."""
+    """Reviews v1, v2 and v3 share their app: the version is part of each selector."""
     reviews = [workload(f"reviews-v{n}", {"app": "reviews", "version": f"v{n}"}) for n in (1, 2, 3)]
 
     expected = {f"reviews-v{n}": of(app="reviews", version=f"v{n}") for n in (1, 2, 3)}
@@ -113,8 +112,8 @@ def test_identical_labels_are_one_subject_and_named() -> None:
     found = select_subjects([workload("b", {"app": "x"}), workload("a", {"app": "x"})])
 
     assert (id_of("a"), id_of("b")) == subject(found).workloads
-    assert ("labels cannot tell shop/a and shop/b apart: one policy covers all of them",) == (
-        found.warnings
+    assert (found.warnings) == (
+        "labels cannot tell shop/a and shop/b apart: one policy covers all of them",
     )
 
 

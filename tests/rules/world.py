@@ -32,6 +32,7 @@ from infer.selection import select_subjects
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 NO_INVENTORY = Inventory()
+NO_RANGES = Ranges()
 BOTH = frozenset(Direction)
 
 
@@ -40,7 +41,7 @@ def at(hours: float) -> datetime:
     return START + timedelta(hours=hours)
 
 
-def pod(  # noqa: PLR0913 - every fact of a pod by its name
+def pod(
     name: str,
     labels: Mapping[str, str] | None = None,
     *,
@@ -100,7 +101,7 @@ def address(ip: str, kind: Kind = Kind.WORLD) -> Address:
     return Address(kind, ip)
 
 
-def evidence(  # noqa: PLR0913 - every fact by its name
+def evidence(
     *,
     hours: tuple[float, float] = (0, 24),
     weight: int = 100,
@@ -126,7 +127,7 @@ def evidence(  # noqa: PLR0913 - every fact by its name
     )
 
 
-def seen(  # noqa: PLR0913 - every fact by its name
+def seen(
     client: Party,
     server: Party,
     port: int = 80,
@@ -160,7 +161,7 @@ def subjects_of(workloads: Iterable[Workload]) -> dict[WorkloadId, Subject]:
 
 def around(
     *workloads: Workload,
-    ranges: Ranges = Ranges(),
+    ranges: Ranges = NO_RANGES,
     apiserver: tuple[str, ...] = (),
     outward: frozenset[WorkloadId] | None = None,
     world_exact: bool = False,
@@ -169,7 +170,7 @@ def around(
     return Surroundings(subjects_of(workloads), ranges, apiserver, outward, world_exact)
 
 
-def allowance(  # noqa: PLR0913 - every fact by its name
+def allowance(
     subject: WorkloadId,
     direction: Direction,
     ports: PortSet,
