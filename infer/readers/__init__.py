@@ -12,7 +12,7 @@ from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
-from infer.errors import FormatUnknown, Location
+from infer.errors import FormatUnknown, InputError, Location
 from infer.sources import Compression, Source, check_whole, head
 
 if TYPE_CHECKING:
@@ -70,12 +70,16 @@ def sniff_format(source: Source, known: Mapping[str, Format]) -> Format | None:
 
     Raises:
         FormatUnknown: no format recognises the file, or more than one does.
-        InputError: the file is packed and so damaged that nothing can be unpacked.
+        InputError: the file is packed and so damaged that nothing can be unpacked, or it is
+            Parquet and packed once more.
     """
     start = head(source)
     if not start.strip():
         check_whole(source)
         return None
+    if start.startswith(b"PAR1") and source.compression is not Compression.NONE:
+        what, hint = "a packed Parquet file", "unpack it first; Parquet packs its own columns"
+        raise InputError(what, at=Location(source.name), hint=hint)
     match [format_ for format_ in known.values() if format_.sniff(start)]:
         case [only]:
             return only

@@ -24,6 +24,7 @@ Fields = Mapping[str, Shape]
 
 _DAMAGED_AFTER: Final = 1024 * 1024  # no string of a record is as long
 _BETWEEN: Final = re.compile(r"[\s,\[\]]*")
+_ARRAY: Final = re.compile(r"\[\s*(?:[\[{\]]|$)")
 _NEXT_OBJECT: Final = re.compile(r"\n[\s,\[]*(?=\{)")
 
 
@@ -53,7 +54,7 @@ def parse_json(con: DuckDBPyConnection, texts: Texts, fields: Fields) -> DuckDBP
 def is_document(start: str) -> bool:
     """Whether the records are not one a line: an array, or objects over or within lines."""
     if not start.startswith("{"):
-        return start.startswith("[")
+        return _ARRAY.match(start) is not None
     first = start.split("\n", 1)[0]
     try:
         _, end = json.JSONDecoder().raw_decode(start)

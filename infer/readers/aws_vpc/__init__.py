@@ -12,6 +12,7 @@ from infer.errors import InputError, Location
 from infer.readers import Format, Source
 from infer.readers import _expressions as sql
 from infer.readers._json import Fields, is_document, json_values, parse_json, scan_json
+from infer.readers._parquet import scan_parquet
 from infer.readers._texts import Texts, scan_lines
 from infer.readers.aws_vpc.columns import USED, to_flow
 from infer.readers.aws_vpc.layout import (
@@ -25,7 +26,7 @@ from infer.readers.aws_vpc.layout import (
     records,
     survey,
 )
-from infer.sources import check_whole, duckdb_path, head, is_parquet
+from infer.sources import check_whole, head, is_parquet
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection, DuckDBPyRelation
@@ -39,18 +40,11 @@ _LOOKED_AT: Final = 50
 # The spellings of a field as a JSON key: as in text, in Parquet and Athena, in CloudWatch Insights.
 _SPELLINGS: Final[Mapping[str, tuple[str, ...]]] = {
     **{name: (name,) for name in USED},
-    "srcaddr": ("srcaddr", "srcAddr"),
-    "dstaddr": ("dstaddr", "dstAddr"),
-    "srcport": ("srcport", "srcPort"),
-    "dstport": ("dstport", "dstPort"),
     "pktsrcaddr": ("pkt-srcaddr", "pkt_srcaddr", "pktSrcAddr"),
     "pktdstaddr": ("pkt-dstaddr", "pkt_dstaddr", "pktDstAddr"),
     "logstatus": ("log-status", "log_status", "logStatus"),
     "interfaceid": ("interface-id", "interface_id", "interfaceId"),
     "tcpflags": ("tcp-flags", "tcp_flags", "tcpFlags"),
-}
-_JSON_FIELDS: Final[Fields] = {
-    spelling: "VARCHAR" for spellings in _SPELLINGS.values() for spelling in spellings
 }
 _ENVELOPE: Final = re.compile(rb'"message"\s*:\s*"[^"]*\b(ACCEPT|REJECT|NODATA|SKIPDATA|srcaddr)\b')
 _CONTROL: Final = re.compile(rb'\{\s*"messageType"\s*:\s*"CONTROL_MESSAGE"')
@@ -61,7 +55,7 @@ def sniff(head: bytes) -> bool:
     if head.startswith(b"PAR1"):
         return b"srcaddr" in head and b"dstaddr" in head and _is_own(_words(head))
     if head.lstrip().startswith((b"{", b"[")):
-        return bool(_ENVELOPE.search(head) or _CONTROL.match(head)) or _is_own(_keys(head))
+        return bool(_ENVELOPE.search(head) or _CONTROL.match(head)) or _is_own(set(_keys(head)))
     lines = head.decode("utf-8", "replace").splitlines()[:_LOOKED_AT]
     headers = [header for header in map(as_header, lines) if header]
     if headers:
@@ -109,15 +103,30 @@ def _words(footer: bytes) -> set[str]:
     return {plain_name(word.decode()) for word in re.findall(rb"[A-Za-z_-]{3,40}", footer)}
 
 
-def _keys(head: bytes) -> set[str]:
-    return {plain_name(key.decode()) for key in re.findall(rb'"([A-Za-z_-]{3,40})"\s*:', head)}
+def _keys(head: bytes) -> dict[str, str]:
+    """The JSON keys in the head as they are written, by plain name."""
+    keys = [key.decode() for key in re.findall(rb'"([A-Za-z_-]{3,40})"\s*:', head)]
+    return {plain_name(key): key for key in reversed(keys)}
+
+
+def _spellings(source: Source) -> dict[str, tuple[str, ...]]:
+    """How each field may be written: as in the head, or in any way where it is not there.
+
+    DuckDB's columns have no case: of ``srcaddr`` and ``srcAddr`` one only can be asked for.
+    """
+    met = _keys(head(source))
+    return {name: (met[name],) if name in met else ways for name, ways in _SPELLINGS.items()}
+
+
+def _json_fields(source: Source) -> Fields:
+    return {way: "VARCHAR" for ways in _spellings(source).values() for way in ways}
 
 
 def _names(source: Source) -> set[str]:
     if is_parquet(source):
         return _words(head(source))
     if _is_flat_json(source):
-        return _keys(head(source))
+        return set(_keys(head(source)))
     return {name for layout in survey(source).layouts for name in layout.names}
 
 
@@ -136,7 +145,7 @@ def _fields(con: DuckDBPyConnection, source: Source) -> DuckDBPyRelation:
         if is_document(head(source).decode("utf-8", "replace").lstrip()):
             return _numbered(con, source)
         check_whole(source)
-        return _of_json(scan_json(con, source, _JSON_FIELDS))
+        return _of_json(scan_json(con, source, _json_fields(source)), source)
     found = survey(source)
     if found.carrier is Carrier.LINES and len(found.layouts) == 1:
         only = found.layouts[0]
@@ -150,7 +159,8 @@ def _numbered(con: DuckDBPyConnection, source: Source) -> DuckDBPyRelation:
     if is_parquet(source):
         return _of_parquet(con, source)
     if _is_flat_json(source):
-        return _of_json(parse_json(con, Texts(lambda: json_values(source)), _JSON_FIELDS))
+        texts = Texts(lambda: json_values(source))
+        return _of_json(parse_json(con, texts, _json_fields(source)), source)
     return _by_layout(con, source, survey(source))
 
 
@@ -189,9 +199,11 @@ def _split(texts: DuckDBPyRelation, layout: Layout) -> DuckDBPyRelation:
     return _ordered(split.project(f"{_aliased(values)}, {wrong}, line"))
 
 
-def _of_json(rows: DuckDBPyRelation) -> DuckDBPyRelation:
+def _of_json(rows: DuckDBPyRelation, source: Source) -> DuckDBPyRelation:
     have = set(rows.columns)
-    texts = {n: f"coalesce(NULL, {', '.join(map(sql.column, s))})" for n, s in _SPELLINGS.items()}
+    texts = {
+        n: f"coalesce(NULL, {', '.join(map(sql.column, s))})" for n, s in _spellings(source).items()
+    }
     values = {name: f"nullif(nullif({text}, '-'), '')" for name, text in texts.items()}
     ends = "coalesce(srcaddr, pktsrcaddr, logstatus)"
     line = "line" if "line" in have else "NULL::BIGINT AS line"
@@ -201,10 +213,8 @@ def _of_json(rows: DuckDBPyRelation) -> DuckDBPyRelation:
 
 
 def _of_parquet(con: DuckDBPyConnection, source: Source) -> DuckDBPyRelation:
-    """Columns by name; those of Hive directories are not looked at."""
-    if source.compression is not source.compression.NONE:
-        raise InputError("packed Parquet", at=Location(source.name), hint="unpack it first")
-    rows = con.read_parquet([duckdb_path(source)], hive_partitioning=False, file_row_number=True)
+    """The used columns by name, whatever they are typed as."""
+    rows = scan_parquet(con, source)
     by_name = {plain_name(name): name for name in reversed(rows.columns)}
     if by_name.keys().isdisjoint({"srcaddr", "pktsrcaddr"}):
         found = ", ".join(sorted(rows.columns))

@@ -18,20 +18,21 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
 # Quotes may be escaped, once or more often, by what wrapped the record.
-_EVENT: Final = re.compile(
-    rb'"(flow|lost_events|lostEvents|agent_event|agentEvent|debug_event|debugEvent|node_status'
+_OTHER_EVENT: Final = re.compile(
+    rb'"(lost_events|lostEvents|agent_event|agentEvent|debug_event|debugEvent|node_status'
     rb'|nodeStatus)\\*"\s*:\s*\{'
 )
+_FLOW_EVENT: Final = re.compile(rb'"flow\\*"\s*:\s*\{')
+_FLOW_FIELD: Final = re.compile(rb'"(IP|l4|verdict|source|destination)\\*"\s*:')
 _BARE_FLOW: Final = re.compile(rb'"(IP|l4|source|destination)\\*"\s*:\s*\{')
 _VERDICT: Final = re.compile(rb'"verdict\\*"\s*:\s*(\\*"|null)')
-_STARTS_LIKE: Final = re.compile(rb'\s*[\[{]|level=|time=|[^\s{"]+ [^{"]*\{\s*\\*"|\[pod/')
 
 
 def sniff(head: bytes) -> bool:
     """Whether Hubble's events stand in the head, plain or wrapped; heuristic."""
-    if not _STARTS_LIKE.match(head):
-        return False
-    return bool(_EVENT.search(head) or (_BARE_FLOW.search(head) and _VERDICT.search(head)))
+    is_event = _FLOW_EVENT.search(head) and _FLOW_FIELD.search(head)
+    is_bare = _BARE_FLOW.search(head) and _VERDICT.search(head)
+    return bool(is_event or is_bare or _OTHER_EVENT.search(head))
 
 
 def read(con: DuckDBPyConnection, source: Source) -> DuckDBPyRelation:

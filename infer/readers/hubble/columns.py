@@ -124,7 +124,9 @@ def to_flow(records: DuckDBPyRelation) -> DuckDBPyRelation:
     flow = [_as(_spelled("flow.", name, *bare[name]), name) for name in _FLOW]
     events = [_as(_spelled("", name), name) for name in _EVENTS]
     carried: list[str] = [name for name in ("line", "is_json") if name in records.columns]
-    is_flow = " OR ".join(f"{sql.column(n)} IS NOT NULL" for n in _TELLING if n in have)
+    # A flow that is not an object is a struct of NULLs to DuckDB.
+    telling = (_spelled("flow.", name, *bare[name]) for name in _TELLING)
+    is_flow = " OR ".join(f"{field} IS NOT NULL" for field in ("flow.time", *telling))
     kind = f"CASE WHEN {is_flow} THEN 'flow' {_OTHER_KINDS} END"
     told = records.project(", ".join([_as(kind, "kind"), *flow, *events, *carried]))
     written = told.project(", ".join(["*", *(_as(text, name) for name, text in _TEXTS.items())]))
@@ -153,7 +155,7 @@ def _spelled(base: str, name: str, *more: str) -> str:
     return terms[0] if len(terms) == 1 else f"coalesce({', '.join(terms)})"
 
 
-_TELLING: Final = ("flow", "verdict", "IP", "l4", "source", "destination")
+_TELLING: Final = ("verdict", "IP", "l4", "source", "destination")
 _OTHER_KINDS: Final = """
     WHEN lost_events IS NOT NULL OR "lostEvents" IS NOT NULL THEN 'lost_events'
     WHEN agent_event IS NOT NULL OR "agentEvent" IS NOT NULL OR debug_event IS NOT NULL

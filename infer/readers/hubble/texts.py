@@ -20,14 +20,15 @@ _OVERLAP: Final = 80  # longer than what `_WRAPPED` matches
 
 # A line that does not start like an event, or starts like a container runtime's or a logger's.
 _WRAPPED: Final = re.compile(
-    rb'\n(?:[^{\r\n]|\{\s*"(?:log|stream|message|msg|line|level)"|\{"time":"[^"\n]{0,40}","level")'
+    rb'\n(?:[^{\r\n]|\{\s*"(?:log|stream|message|msg|line|level)"'
+    rb'|\{\s*"time"\s?:\s?"[^"\n]{0,40}"\s?,\s?"level")'
 )
 _BARE: Final = re.compile(rb'\n\{(?!"(?:flow|lost_?[eE]|agent_?[eE]|debug_?[eE]|node_?[sS]))')
 _JSON_LOGGER: Final = re.compile(
-    r'\{\s*"(?:log|stream|message|msg|line|level)"|\{"time":"[^"]*","level"'
+    r'\{\s*"(?:log|stream|message|msg|line|level)"|\{\s*"time"\s?:\s?"[^"]*"\s?,\s?"level"'
 )
 _LOGFMT: Final = re.compile(r'\bmsg=("(?:[^"\\]|\\.)*")')
-_CRI: Final = re.compile(r"\S+ (?:stdout|stderr) ([FP]) (.*)", re.DOTALL)
+_CRI: Final = re.compile(r"[0-9]\S+ (?:stdout|stderr) ([FP]) (.*)", re.DOTALL)
 
 # The agent writes its own log into the same stream; such a line is no flow and not malformed.
 _OTHER: Final = '{"agent_event":{}}'
@@ -78,26 +79,23 @@ def records(source: Source, shape: Shape) -> Iterator[tuple[int, str]]:
 def _of_lines(source: Source) -> Iterator[tuple[int, str]]:
     part = ""
     for number, raw in enumerate(lines(source), 1):
-        text, is_whole = _unwrapped(raw.decode("utf-8", "replace").strip())
+        text, is_whole = _unwrapped(raw.decode("utf-8", "replace").lstrip())
         part += text
-        if is_whole and part.strip():
-            yield number, part
         if is_whole:
+            if part.strip():
+                yield number, _of_logger(part.strip())
             part = ""
     if part.strip():
-        yield number, part
+        yield number, _of_logger(part.strip())
 
 
 def _unwrapped(text: str) -> tuple[str, bool]:
-    """What a line holds, and whether it ends there; a runtime splits lines over 16 KiB."""
+    """What a runtime's line holds, and whether it ends there: it splits lines over 16 KiB."""
     if _JSON_LOGGER.match(text):
         return _of_json_logger(text)
-    if text.startswith("{") or not text:
-        return text, True
     if cri := _CRI.match(text):
-        inner, is_whole = cri[2], cri[1] == "F"
-        return (_of_logger(inner), True) if is_whole else (inner, False)
-    return _of_logger(text), True
+        return cri[2], cri[1] == "F"
+    return text, True
 
 
 def _of_json_logger(text: str) -> tuple[str, bool]:
@@ -106,13 +104,10 @@ def _of_json_logger(text: str) -> tuple[str, bool]:
         record = json.loads(text)
     except ValueError:
         return text, True
-    if not isinstance(record, dict):
-        return text, True
     if isinstance(log := record.get("log"), str):
-        is_whole = log.endswith("\n")
-        return (_of_logger(log.strip()) if is_whole else log), is_whole
+        return log, log.endswith("\n")
     inner = next((record[k] for k in ("msg", "message", "line") if k in record), None)
-    return (_of_logger(inner), True) if isinstance(inner, str) else (text, True)
+    return (inner, True) if isinstance(inner, str) else (text, True)
 
 
 def _of_logger(text: str) -> str:

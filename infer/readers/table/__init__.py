@@ -12,6 +12,7 @@ from infer.errors import InputError, Location
 from infer.readers import Format, Source
 from infer.readers import _expressions as sql
 from infer.readers._json import Fields, is_document, json_values, parse_json, scan_json
+from infer.readers._parquet import scan_parquet
 from infer.readers._texts import LONGEST_LINE, Texts, is_odd_text
 from infer.readers.table.columns import to_flow
 from infer.readers.table.names import Choice, choose, plain_name
@@ -152,9 +153,10 @@ def _choice(source: Source) -> Choice:
 
 def _rows(con: DuckDBPyConnection, source: Source) -> tuple[DuckDBPyRelation, Choice]:
     """The rows by DuckDB's scan where that finds nothing amiss, else one by one."""
-    choice = _choice(source)
     if is_parquet(source):
-        return _of_parquet(con, source), choice
+        rows = _of_parquet(con, source)
+        return rows, _choice(source)
+    choice = _choice(source)
     text = head(source).decode("utf-8", "replace").lstrip()
     if text.startswith("{") and not is_document(text):
         check_whole(source)
@@ -168,9 +170,10 @@ def _rows(con: DuckDBPyConnection, source: Source) -> tuple[DuckDBPyRelation, Ch
 
 def _numbered(con: DuckDBPyConnection, source: Source) -> tuple[DuckDBPyRelation, Choice]:
     """As ``_rows`` with line numbers; slower."""
-    choice = _choice(source)
     if is_parquet(source):
-        return _of_parquet(con, source), choice
+        rows = _of_parquet(con, source)
+        return rows, _choice(source)
+    choice = _choice(source)
     is_json = head(source).lstrip().startswith((b"{", b"["))
     texts = Texts(lambda: (_json_texts if is_json else _csv_texts)(source))
     return _marked(parse_json(con, texts, _fields(source)), source), choice
@@ -257,8 +260,7 @@ def _is_regular(rows: DuckDBPyRelation) -> bool:
 
 
 def _of_parquet(con: DuckDBPyConnection, source: Source) -> DuckDBPyRelation:
-    """The file's own columns; those of Hive directories are not looked at."""
-    rows = con.read_parquet([duckdb_path(source)], hive_partitioning=False, file_row_number=True)
+    rows = scan_parquet(con, source)
     return rows.project("*, NULL::VARCHAR AS wrong, file_row_number + 1 AS line")
 
 

@@ -1,0 +1,31 @@
+"""Parquet by DuckDB, with the numbers of the rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from infer.errors import InputError, Location
+from infer.sources import Source, duckdb_path
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection, DuckDBPyRelation
+
+
+def scan_parquet(con: DuckDBPyConnection, source: Source) -> DuckDBPyRelation:
+    """The file's own columns and ``file_row_number``; those of Hive directories are not looked at.
+
+    Raises:
+        InputError: the file is damaged, or was not written to its end.
+    """
+    import duckdb
+
+    try:
+        return con.read_parquet(
+            [duckdb_path(source)], hive_partitioning=False, file_row_number=True
+        )
+    except duckdb.Error as error:
+        raise InputError(
+            "the Parquet file is damaged or cut off",
+            at=Location(source.name),
+            hint="a Parquet file can be read only once it is written to its end",
+        ) from error
