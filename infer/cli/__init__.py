@@ -6,10 +6,9 @@ findings that need a person, 2 bad input or usage.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
-from typing import Annotated, Final
+from typing import Annotated, Final, TextIO
 
 import typer
 from typer.exceptions import TyperException
@@ -17,16 +16,16 @@ from typer.main import get_command
 
 from infer import __version__
 from infer.cli.generate import generate
-from infer.errors import NetinferError
+from infer.cli.terminal import Interrupted, drop, ending_cleanly, print_data, print_message
+from infer.cli.usage import usage_error
+from infer.errors import NetinferError, OutputError
 from infer.manifests import printable
 
 BAD_INPUT: Final = 2
-_INTERRUPTED: Final = 130  # 128 + SIGINT, as shells count
 
 app = typer.Typer(
     name="netinfer",
     help="Observed network flow logs in, least-privilege Kubernetes NetworkPolicies out.",
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -35,7 +34,7 @@ app.command()(generate)
 
 def _print_version(asked: bool) -> None:
     if asked:
-        typer.echo(f"netinfer {__version__}")
+        print_data(f"netinfer {__version__}\n")
         raise typer.Exit
 
 
@@ -55,41 +54,53 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: the arguments without the program's name; None: those of the process.
     """
-    try:
-        return _run(sys.argv[1:] if argv is None else list(argv))
-    except NetinferError as err:
-        return _complain(str(err), err.hint)
-    except TyperException as err:
-        return _complain(_message(err), _usage_hint(err))
-    except (KeyboardInterrupt, typer.Abort):
-        sys.stderr.write("interrupted\n")
-        return _INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our output went away (`| head`); leave nothing to be flushed at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    with ending_cleanly() as signals:
+        try:
+            return _run(arguments or ["--help"])
+        except (Interrupted, NetinferError, TyperException, OSError, RuntimeError) as err:
+            # Whatever a library made of the exception of the signal handler (DuckDB: RuntimeError).
+            if signals:
+                print_message("interrupted\n")
+                return 128 + signals[0]
+            if isinstance(err, RuntimeError | Interrupted):
+                raise
+            return _complain(_as_ours(err, arguments))
 
 
 def _run(arguments: list[str]) -> int:
     code = get_command(app).main(args=arguments, prog_name="netinfer", standalone_mode=False)
-    sys.stdout.flush()
+    if sys.stdout is not None:
+        _flush(sys.stdout)
     return code if isinstance(code, int) else 0
 
 
-def _message(err: TyperException) -> str:
-    found = getattr(err, "format_message", None)
-    return str(found()) if callable(found) else str(err)
+def _flush(stream: TextIO) -> None:
+    try:
+        stream.flush()
+    except BrokenPipeError:
+        drop(stream)
 
 
-def _usage_hint(err: TyperException) -> str:
-    context = getattr(err, "ctx", None)
-    command = getattr(context, "command_path", "netinfer")
-    return f"{command} --help tells what it takes"
+def _as_ours(err: NetinferError | TyperException | OSError, arguments: list[str]) -> NetinferError:
+    match err:
+        case NetinferError():
+            return err
+        case TyperException():
+            return usage_error(err, arguments)
+        case OSError():
+            return _refused(err)
 
 
-def _complain(what: str, hint: str | None) -> int:
+def _refused(err: OSError) -> NetinferError:
+    """What the system refuses at a place that no other error covers, such as a full disk."""
+    where = f"{err.filename}: " if err.filename else ""
+    hint = "check permissions and free space, also of the temporary directory (TMPDIR)"
+    return OutputError(f"{where}{err.strerror or err}", hint=hint)
+
+
+def _complain(err: NetinferError) -> int:
     """Two lines on stderr, each without anything that could steer a terminal."""
-    sys.stderr.write(f"error: {printable(what)}\n")
-    if hint:
-        sys.stderr.write(f"  hint: {printable(hint)}\n")
+    hint = f"  hint: {printable(err.hint)}\n" if err.hint else ""
+    print_message(f"error: {printable(str(err))}\n{hint}")
     return BAD_INPUT

@@ -5,14 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from infer.errors import UsageError
 from infer.model import Ranges
 from infer.netpol import IpSet
 
+if TYPE_CHECKING:
+    from infer.engines.local import Span
+
 _DURATION: Final = re.compile(r"(?:\d+(?:\.\d+)?(?:d|h|ms|m|s))+")
 _PART: Final = re.compile(r"(\d+(?:\.\d+)?)(d|h|ms|m|s)")
+_LONGEST: Final = timedelta(days=10_000)  # counted back from any log, still after 1970
 _UNITS: Final = {
     "d": timedelta(days=1),
     "h": timedelta(hours=1),
@@ -22,28 +26,48 @@ _UNITS: Final = {
 }
 
 
-def read_time(text: str | None, option: str) -> datetime | timedelta | None:
-    """A time (RFC 3339, UTC where it has no zone), or a duration such as ``24h`` or ``1h30m``.
+def read_span(since: str | None, until: str | None) -> Span:
+    """The window of ``--since`` and ``--until``, each a time or a duration back from the log's end.
 
     Raises:
-        UsageError: it is neither.
+        UsageError: one is neither, or nothing can lie between them.
     """
+    from infer.engines.local import Span
+
+    first, last = _time(since, "--since"), _time(until, "--until")
+    apart = isinstance(first, datetime) and isinstance(last, datetime) and first >= last
+    back = isinstance(first, timedelta) and isinstance(last, timedelta) and first <= last
+    if apart or back:
+        hint = "--since is the earlier one: the longer duration, or the older time"
+        raise UsageError(f"nothing lies between --since {since} and --until {until}", hint=hint)
+    return Span(first, last)
+
+
+def _time(text: str | None, option: str) -> datetime | timedelta | None:
+    """A time (RFC 3339, UTC where it has no zone), or a duration such as ``24h`` or ``1h30m``."""
     if text is None:
         return None
-    if _DURATION.fullmatch(text):
-        return sum((float(n) * _UNITS[unit] for n, unit in _PART.findall(text)), timedelta())
     try:
-        time = datetime.fromisoformat(text)
-    except ValueError as err:
+        return _duration(text) if _DURATION.fullmatch(text) else _instant(text)
+    except (ValueError, OverflowError) as err:
         what = f"{option} is neither a time nor a duration ({text!r} found)"
         hint = "for example 2026-03-02T08:00:00Z, or 24h back from the log's last record"
         raise UsageError(what, hint=hint) from err
+
+
+def _duration(text: str) -> timedelta:
+    span = sum((float(n) * _UNITS[unit] for n, unit in _PART.findall(text)), timedelta())
+    if span > _LONGEST:
+        raise ValueError(text)
+    return span
+
+
+def _instant(text: str) -> datetime:
+    time = datetime.fromisoformat(text)
     return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
 
 
-def read_ranges(
-    pods: Iterable[str], services: Iterable[str], nodes: Iterable[str]
-) -> Ranges:
+def read_ranges(pods: Iterable[str], services: Iterable[str], nodes: Iterable[str]) -> Ranges:
     """The cluster's ranges as the flags state them; each may hold several, with commas.
 
     Raises:
@@ -58,10 +82,10 @@ def read_ranges(
 
 def _cidrs(texts: Iterable[str], option: str) -> tuple[str, ...]:
     union = IpSet.NONE
-    for text in (part.strip() for text in texts for part in text.split(",")):
+    for cidr in (part.strip() for text in texts for part in text.split(",")):
         try:
-            union = union | IpSet.of_cidr(text)
+            union = union | IpSet.of_cidr(cidr)
         except ValueError as err:
             hint = "for example 10.244.0.0/16 or fd00:10:244::/56"
-            raise UsageError(f"{option} is not a CIDR ({text!r} found)", hint=hint) from err
+            raise UsageError(f"{option} is not a CIDR ({cidr!r} found)", hint=hint) from err
     return union.cidrs()

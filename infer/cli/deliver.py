@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from enum import StrEnum
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from infer.cli.options import Output
+from infer.cli.terminal import look_of, print_data, print_message
+from infer.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
     from infer.files import Written
     from infer.generate import Suggestion
     from infer.schema import LogsRead
-
-
-class Output(StrEnum):
-    """What standard output gets."""
-
-    YAML = "yaml"
-    JSON = "json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +26,28 @@ class Wanted:
     output: Output | None
     stats: Path | None
     delete_stale: bool
+    quiet: bool
+
+    def check(self) -> None:
+        """Nothing, if it can be had as far as is known before hours of reading.
+
+        Raises:
+            UsageError: the options do not go together.
+            OutputError: a place is of the wrong kind or not there.
+        """
+        if self.delete_stale and self.directory is None:
+            raise UsageError("--delete-stale needs --output-dir", hint="name the directory with -d")
+        if self.directory is not None and self.directory.exists() and not self.directory.is_dir():
+            raise OutputError(f"--output-dir: {self.directory} is no directory")
+        if self.stats is None:
+            return
+        if self.stats.is_dir():
+            raise OutputError(f"--stats: {self.stats} is a directory", hint="name a file in it")
+        if not self.stats.parent.is_dir():
+            raise OutputError(f"--stats: there is no directory {self.stats.parent}")
 
 
-def deliver(suggestion: Suggestion, logs: LogsRead, wanted: Wanted, quiet: bool) -> None:
+def deliver(suggestion: Suggestion, logs: LogsRead, wanted: Wanted) -> None:
     """Write everything that was asked for; the summary comes last and says what was written.
 
     Raises:
@@ -44,12 +60,10 @@ def deliver(suggestion: Suggestion, logs: LogsRead, wanted: Wanted, quiet: bool)
 
         write_text(wanted.stats, dump_stats(suggestion, logs))
     if wanted.output is not None:
-        sys.stdout.write(_rendered(suggestion, wanted.output))
+        print_data(_rendered(suggestion, wanted.output))
     deleted = _delete(written, wanted)
-    if not quiet:
-        from infer.report.text import summary
-
-        sys.stderr.write(summary(suggestion, logs, written, deleted, wanted.directory))
+    if not wanted.quiet:
+        print_message(_summary(suggestion, logs, wanted.directory, written, deleted))
 
 
 def _rendered(suggestion: Suggestion, output: Output) -> str:
@@ -86,3 +100,21 @@ def _delete(written: Written | None, wanted: Wanted) -> tuple[Path, ...]:
     if written is None or not wanted.delete_stale:
         return ()
     return delete_stale(written.stale)
+
+
+def _summary(
+    suggestion: Suggestion,
+    logs: LogsRead,
+    directory: Path | None,
+    written: Written | None,
+    deleted: tuple[Path, ...],
+) -> str:
+    from infer.report.rollout import Delivered, rollout_lines
+    from infer.report.summary import summary_lines
+    from infer.report.text import render_lines
+
+    lines = chain(
+        summary_lines(suggestion, logs),
+        rollout_lines(suggestion, Delivered(directory, written, deleted)),
+    )
+    return render_lines(lines, look_of(sys.stderr))

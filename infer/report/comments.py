@@ -43,7 +43,9 @@ def _of_policy(
 ) -> list[str]:
     subject = suggestion.subjects.get(policy.full_name)
     if subject is None:
-        return [f"Every pod of namespace {policy.namespace}: what no other policy allows is denied."]
+        return [
+            f"Every pod of namespace {policy.namespace}: what no other policy allows is denied."
+        ]
     rules = by_policy.get(policy.full_name, [])
     lines = [", ".join(_workload(id_) for id_ in subject.workloads)]
     lines += [_of_rule(rule, names) for rule in rules]

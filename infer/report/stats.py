@@ -104,7 +104,12 @@ def _file(file: FileRead) -> Document:
 def party(value: Party) -> Document:
     """One end of a connection, with null for what does not apply."""
     if isinstance(value, Address):
-        return {"kind": str(value.kind), "namespace": None, "workload": None, "ip": value.ip or None}
+        return {
+            "kind": str(value.kind),
+            "namespace": None,
+            "workload": None,
+            "ip": value.ip or None,
+        }
     return {
         "kind": value.kind or "pods",
         "namespace": value.namespace,

@@ -1,226 +1,110 @@
-"""The summary that a person reads after a run."""
+"""Lines of text for a person: wrapped with hanging indents, and coloured where that is wanted."""
 
 from __future__ import annotations
 
-import io
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+import textwrap
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
-from typing import TYPE_CHECKING
+from enum import StrEnum
+from typing import Final
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
-from infer.files import Written
-from infer.generate import Suggestion
 from infer.manifests import printable
-from infer.model import Notice
-from infer.replay import Tally
-from infer.report.stats import time_text
-from infer.schema import LogsRead
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-_SHOWN = 6
-_WIDTH = 100
+_LEAST: Final = 0.0001
+_MOST: Final = 99.9
 
 
-def summary(
-    suggestion: Suggestion,
-    logs: LogsRead,
-    written: Written | None,
-    deleted: tuple[Path, ...],
-    directory: Path | None,
-) -> str:
-    """The summary as text, 100 columns wide, without colour."""
-    rows = [
-        *_read(logs),
-        *_times(suggestion, logs),
-        *_made(suggestion),
-        *_coverage(suggestion),
-        *_left_out(suggestion),
-        *_exposed(suggestion),
-        *_notices(suggestion),
-        *_files(written, deleted, directory),
-    ]
-    table = Table.grid(padding=(0, 2))
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    for label, text in rows:
-        table.add_row(Text(label), Text(printable(text)))
-    return _render(table)
+class Tone(StrEnum):
+    """How a line stands out; the values are rich's styles."""
+
+    PLAIN = ""
+    HEADING = "bold"
+    GOOD = "green"
+    ALARM = "bold red"
+    CAUTION = "yellow"
 
 
-def _render(table: Table) -> str:
-    text = io.StringIO()
-    Console(file=text, width=_WIDTH, color_system=None, legacy_windows=False).print(table)
-    return "".join(f"{line.rstrip()}\n" for line in text.getvalue().splitlines())
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the reader's screen can show."""
+
+    width: int = 100
+    colour: bool = False
 
 
-_Rows = Iterator[tuple[str, str]]
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line with the column at which it goes on when it is too long.
+
+    ``whole`` lines, such as commands to copy, are never wrapped.
+    """
+
+    text: str
+    hanging: int = 0
+    tone: Tone = Tone.PLAIN
+    whole: bool = False
 
 
-def _read(logs: LogsRead) -> _Rows:
-    formats = Counter(file.format or "empty" for file in logs.files)
-    files = ", ".join(f"{count} {name}" for name, count in sorted(formats.items()))
-    yield "read", f"{_many(logs.count('flow'), 'flow record')} ({files} {_s(len(logs.files), 'file')})"
-    others = Counter[str]()
-    for file in logs.files:
-        others.update({k: n for k, n in file.records.items() if k not in {"flow", "malformed"}})
-    if others:
-        yield "", "beside them " + ", ".join(f"{n:,} {k}" for k, n in sorted(others.items()))
-    yield from _malformed(logs)
-    for file in logs.files:
-        yield from (("", f"{file.name}: {remark}") for remark in file.remarks)
-
-
-def _malformed(logs: LogsRead) -> _Rows:
-    total = logs.count("malformed")
-    if not total:
-        return
-    found = [f"{f.name}:{line} {why}" for f in logs.files for line, why in f.malformed][:3]
-    more = f"; and {total - len(found):,} more" if total > len(found) else ""
-    yield "", f"{total:,} malformed: {'; '.join(found)}{more}"
-
-
-def _times(suggestion: Suggestion, logs: LogsRead) -> _Rows:
-    first, last = suggestion.first_seen, suggestion.last_seen
-    if first is None or last is None:
-        yield "window", "the log has no times"
-        return
-    yield "window", f"{_clock(first)} to {_clock(last)} ({_long(last - first)})"
-    if logs.window.since or logs.window.until:
-        bounds = f"from {_bound(logs.window.since)} to {_bound(logs.window.until)}"
-        yield "", f"asked for {bounds}; {logs.count('outside'):,} records outside"
-    spans = list(_reporters(logs.reduction.notes))
-    if len(spans) > 1:
-        more = f" and {len(spans) - _SHOWN} more" if len(spans) > _SHOWN else ""
-        yield "reporters", "; ".join(spans[:_SHOWN]) + more
-
-
-def _reporters(notes: pd.DataFrame) -> Iterator[str]:
-    flows = notes[(notes["kind"] == "flow") & notes["reporter"].notna()]
-    for row in flows.sort_values("reporter").itertuples(index=False):
-        if isinstance(row.first_seen, datetime) and isinstance(row.last_seen, datetime):
-            length = _long(row.last_seen - row.first_seen)
-            yield f"{row.reporter} {row.first_seen:%H:%M:%S} +{length}"
-
-
-def _made(suggestion: Suggestion) -> _Rows:
-    connections = suggestion.coverage.connections
-    yield "connections", f"{connections.total:,} distinct between workloads and addresses"
-    per_namespace = Counter(policy.namespace for policy in suggestion.policies)
-    where = ", ".join(f"{name} {count}" for name, count in sorted(per_namespace.items()))
-    rules = _many(len(suggestion.evidence), "rule")
-    yield "policies", f"{len(suggestion.policies):,} ({where or 'none'}), {rules}"
-
-
-def _coverage(suggestion: Suggestion) -> _Rows:
-    yield "replay", f"records: {_tally(suggestion.coverage.records)}"
-    yield "", f"connections: {_tally(suggestion.coverage.connections)}"
-
-
-def _tally(tally: Tally) -> str:
-    out = sum(tally.left_out.values())
-    return (
-        f"{tally.allowed:,} allowed, {tally.denied:,} denied, {tally.unknown:,} unknown,"
-        f" {out:,} left out"
+def render_lines(lines: Iterable[Line], look: Look) -> str:
+    """The lines, each with a line feed; names and paths are never broken."""
+    return "".join(
+        f"{paint(part, line.tone, look)}\n" for line in lines for part in _wrap(line, look)
     )
 
 
-def _left_out(suggestion: Suggestion) -> _Rows:
-    notices = [n for n in suggestion.notices if n.code.startswith("left-out-")]
-    label = "left out"
-    for notice in notices:
-        yield label, notice.text.replace(" records left out:", " records:")
-        label = ""
+def paint(text: str, tone: Tone, look: Look) -> str:
+    """The text in its tone, or as it is where there is no colour."""
+    if not look.colour or tone is Tone.PLAIN:
+        return text
+    from rich.color import ColorSystem
+    from rich.style import Style
+
+    return Style.parse(tone.value).render(text, color_system=ColorSystem.STANDARD)
 
 
-def _exposed(suggestion: Suggestion) -> _Rows:
-    exposure = suggestion.exposure
-    widening = exposure.widening
-    named: Mapping[str, int] = {
-        "DNS": widening.dns,
-        "node ranges": widening.node,
-        "outside": widening.world,
-        "merged subjects": widening.merged_subject,
-        "port ranges": widening.port_range,
-        "Service backends": widening.service,
-    }
-    wide = ", ".join(f"{name} {count:,}" for name, count in named.items() if count)
-    share = exposure.allowed / exposure.possible if exposure.possible else 0.0
-    yield "exposure", (
-        f"{share:.4%} of what workloads could do to each other is allowed;"
-        f" over-granted {exposure.over_granted:,}{f'; widened for {wide}' if wide else ''}"
-    )
-    ranges = suggestion.ranges
-    known = zip(("pods", "services", "nodes"), ranges.sources, strict=True)
-    yield "", "ranges: " + ", ".join(f"{name} from {source or 'nowhere'}" for name, source in known)
-
-
-def _notices(suggestion: Suggestion) -> _Rows:
-    for label, notices in (
-        ("findings", [n for n in suggestion.notices if n.finding]),
-        ("warnings", [n for n in suggestion.notices if not n.finding]),
-    ):
-        first = label
-        for notice in notices:
-            if not notice.code.startswith("left-out-") or notice.finding:
-                yield first, _notice(notice)
-                first = ""
-
-
-def _notice(notice: Notice) -> str:
-    if not notice.names:
-        return notice.text
-    more = f" and {len(notice.names) - _SHOWN} more" if len(notice.names) > _SHOWN else ""
-    return f"{notice.text}: {', '.join(notice.names[:_SHOWN])}{more}"
-
-
-def _files(
-    written: Written | None, deleted: Iterable[Path], directory: Path | None
-) -> _Rows:
-    if written is None or directory is None:
-        yield "roll back", "kubectl delete networkpolicy -A -l app.kubernetes.io/managed-by=netinfer"
-        return
-    yield "written", f"{len(written.written):,} files, {len(written.unchanged):,} unchanged, in {directory}"
-    gone = set(deleted)
-    for path in written.stale:
-        state = "deleted" if path in gone else "no longer suggested, still there: --delete-stale"
-        yield "", f"{path}: {state}"
-    for path in written.foreign:
-        yield "", f"{path} is not ours and was left alone: it does not list these policies"
-    yield "apply", f"kubectl apply -R -f {directory}  (or kubectl apply -k {directory})"
-    yield "roll back", f"kubectl delete -R -f {directory}"
+def _wrap(line: Line, look: Look) -> list[str]:
+    text = printable(line.text)
+    if line.whole:
+        return [text]
+    return textwrap.wrap(
+        text,
+        width=max(look.width, line.hanging + 20),
+        subsequent_indent=" " * line.hanging,
+        break_long_words=False,
+        break_on_hyphens=False,
+    ) or [""]
 
 
 # ---- words -------------------------------------------------------------------------------------
 
 
-def _many(count: int, thing: str) -> str:
-    return f"{count:,} {_s(count, thing)}"
+def counted(count: int, thing: str, things: str = "") -> str:
+    """``1 rule``, ``1,204 rules``."""
+    return f"{count:,} {thing if count == 1 else things or f'{thing}s'}"
 
 
-def _s(count: int, thing: str) -> str:
-    return thing if count == 1 else f"{thing}s"
+def clock(time: datetime) -> str:
+    """RFC 3339 to the second, in UTC, as ``--since`` takes it."""
+    return f"{time:%Y-%m-%dT%H:%M:%SZ}"
 
 
-def _clock(time: datetime) -> str:
-    return f"{time:%Y-%m-%d %H:%M:%SZ}"
-
-
-def _bound(time: datetime | None) -> str:
-    return time_text(time) or "anywhere"
-
-
-def _long(span: timedelta) -> str:
-    """A duration in the two largest units that matter."""
+def length(span: timedelta) -> str:
+    """A duration in the two largest units that matter: ``23h55m``."""
     seconds = int(span.total_seconds())
-    for size, unit, smaller, name in ((86400, "d", 3600, "h"), (3600, "h", 60, "m"), (60, "m", 1, "s")):
+    units = ((86400, "d", 3600, "h"), (3600, "h", 60, "m"), (60, "m", 1, "s"))
+    for size, unit, smaller, name in units:
         if seconds >= size:
             rest = seconds % size // smaller
             return f"{seconds // size}{unit}" + (f"{rest}{name}" if rest else "")
     return f"{seconds}s"
+
+
+def percent(part: int, whole: int) -> str:
+    """A share that never rounds something to nothing, nor almost all to all."""
+    if not whole or part in {0, whole}:
+        return "100 %" if part and part == whole else "0 %"
+    share = 100 * part / whole
+    if share < _LEAST:
+        return f"< {_LEAST} %"
+    return f"> {_MOST} %" if share > _MOST else f"{share:.3g} %"

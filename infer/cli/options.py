@@ -1,0 +1,249 @@
+"""The options of ``netinfer generate``: what each is called, takes and says of itself."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from infer.netpol import Direction
+from infer.scope import DefaultDeny
+
+
+class Directions(StrEnum):
+    """Which directions policies isolate."""
+
+    BOTH = "both"
+    INGRESS = "ingress"
+    EGRESS = "egress"
+
+    @property
+    def chosen(self) -> tuple[Direction, ...]:
+        """As the API counts them."""
+        match self:
+            case Directions.BOTH:
+                return (Direction.INGRESS, Direction.EGRESS)
+            case Directions.INGRESS:
+                return (Direction.INGRESS,)
+            case Directions.EGRESS:
+                return (Direction.EGRESS,)
+
+
+class World(StrEnum):
+    """What an outside client becomes."""
+
+    ANY = "any"
+    EXACT = "exact"
+
+
+class ProfileChoice(StrEnum):
+    """Whose reading of the API the replay follows."""
+
+    AUTO = "auto"
+    SPEC = "spec"
+    CILIUM = "cilium"
+    CALICO = "calico"
+    AWS = "aws"
+
+
+class Output(StrEnum):
+    """What standard output gets."""
+
+    YAML = "yaml"
+    JSON = "json"
+
+
+_INPUT: Final = "Input"
+_SCOPE: Final = "What to isolate"
+_CLUSTER: Final = "The cluster"
+_OUTPUT: Final = "Output"
+
+FlowsArgument = Annotated[
+    list[str],
+    typer.Argument(
+        help="Flow logs: files, directories, globs, or - for standard input; "
+        "gzip and zstd are unpacked, the format is told by the content.",
+        metavar="FLOWS",
+        show_default=False,
+    ),
+]
+
+# ---- input -------------------------------------------------------------------------------------
+
+InventoryOption = Annotated[
+    list[Path],
+    typer.Option(
+        "--inventory",
+        "-i",
+        help="Output of kubectl get ... -A -o json|yaml; repeatable, the newest decides.",
+        metavar="FILE",
+        rich_help_panel=_INPUT,
+        show_default=False,
+    ),
+]
+FormatOption = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        help="Format of the logs, if not told by their content.",
+        metavar="NAME",
+        rich_help_panel=_INPUT,
+    ),
+]
+SinceOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Only records from this time on: RFC 3339, or a duration back from the log's last "
+        "record (24h, 1h30m).",
+        metavar="TIME",
+        rich_help_panel=_INPUT,
+    ),
+]
+UntilOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Only records before this time, likewise.", metavar="TIME", rich_help_panel=_INPUT
+    ),
+]
+StrictOption = Annotated[
+    bool,
+    typer.Option("--strict", help="A malformed record is an error.", rich_help_panel=_INPUT),
+]
+
+# ---- what to isolate ---------------------------------------------------------------------------
+
+NamespaceOption = Annotated[
+    list[str],
+    typer.Option(
+        "--namespace",
+        "-n",
+        help="Namespaces that get policies; repeatable. Without it: all but the platform's own.",
+        metavar="NAME",
+        rich_help_panel=_SCOPE,
+        show_default=False,
+    ),
+]
+DirectionOption = Annotated[
+    Directions, typer.Option(help="Directions that policies isolate.", rich_help_panel=_SCOPE)
+]
+DefaultDenyOption = Annotated[
+    DefaultDeny,
+    typer.Option(
+        help="Deny the rest of a namespace: auto where every known workload has evidence.",
+        rich_help_panel=_SCOPE,
+    ),
+]
+WorldOption = Annotated[
+    World,
+    typer.Option(
+        help="Outside clients of exposed pods: any address outside the cluster, or exactly the "
+        "observed ones.",
+        rich_help_panel=_SCOPE,
+    ),
+]
+
+# ---- the cluster -------------------------------------------------------------------------------
+
+PodCidrOption = Annotated[
+    list[str],
+    typer.Option(
+        help="Pod address range; repeatable.",
+        metavar="CIDR",
+        rich_help_panel=_CLUSTER,
+        show_default=False,
+    ),
+]
+ServiceCidrOption = Annotated[
+    list[str],
+    typer.Option(
+        help="Service address range; repeatable.",
+        metavar="CIDR",
+        rich_help_panel=_CLUSTER,
+        show_default=False,
+    ),
+]
+NodeCidrOption = Annotated[
+    list[str],
+    typer.Option(
+        help="Node address range; repeatable.",
+        metavar="CIDR",
+        rich_help_panel=_CLUSTER,
+        show_default=False,
+    ),
+]
+ClusterOption = Annotated[
+    str,
+    typer.Option(
+        help="The cluster that gets policies, where the log has several.",
+        metavar="NAME",
+        rich_help_panel=_CLUSTER,
+        show_default=False,
+    ),
+]
+ProfileOption = Annotated[
+    ProfileChoice,
+    typer.Option(
+        help="Network plugin whose behaviour the replay follows; auto: cilium for Hubble logs, "
+        "else the API's text.",
+        rich_help_panel=_CLUSTER,
+    ),
+]
+
+# ---- output ------------------------------------------------------------------------------------
+
+DirectoryOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--output-dir",
+        "-d",
+        help="Write one file a policy and a kustomization.yaml here, instead of standard output.",
+        metavar="DIR",
+        rich_help_panel=_OUTPUT,
+    ),
+]
+OutputOption = Annotated[
+    Output | None,
+    typer.Option(
+        "--output",
+        "-o",
+        help="What standard output gets; yaml without -d, nothing with it.",
+        rich_help_panel=_OUTPUT,
+    ),
+]
+StatsOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="Write coverage, exposure and evidence as JSON here.",
+        metavar="FILE",
+        rich_help_panel=_OUTPUT,
+    ),
+]
+DeleteStaleOption = Annotated[
+    bool,
+    typer.Option(
+        "--delete-stale",
+        help="Delete files of earlier runs in the output directory that are no longer suggested.",
+        rich_help_panel=_OUTPUT,
+    ),
+]
+ExitZeroOption = Annotated[
+    bool,
+    typer.Option(
+        "--exit-zero", help="Exit with 0 even if there are findings.", rich_help_panel=_OUTPUT
+    ),
+]
+QuietOption = Annotated[
+    bool,
+    typer.Option("--quiet", "-q", help="No summary and no progress.", rich_help_panel=_OUTPUT),
+]
+ThreadsOption = Annotated[
+    int | None,
+    typer.Option(
+        help="Threads for reading; all cores without it.",
+        min=1,
+        metavar="N",
+        rich_help_panel=_OUTPUT,
+    ),
+]

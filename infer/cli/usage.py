@@ -1,0 +1,47 @@
+"""What the option parser says, in the words of every other error."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from typer.exceptions import TyperException
+
+from infer.errors import UsageError
+
+
+def usage_error(err: TyperException, arguments: Sequence[str]) -> UsageError:
+    """The parser's error as ours: ``--direction: 'up' is not one of ...``, and where to look."""
+    hint = f"{_command(err, arguments)} --help tells what it takes"
+    return UsageError(_sentence(err, arguments), hint=hint)
+
+
+def _sentence(err: TyperException, arguments: Sequence[str]) -> str:
+    names: Sequence[str] = getattr(getattr(err, "param", None), "opts", ())
+    if not err.message or not names:
+        return _tidy(err.format_message())
+    what = _tidy(err.message)
+    found = _value(names, arguments)
+    where = " / ".join(names)
+    return f"{where}: {what}" if found in what else f"{where}: {what} ({found!r} found)"
+
+
+def _tidy(message: str) -> str:
+    text = message.removeprefix("Value error, ").rstrip(".")
+    return text[:1].lower() + text[1:]
+
+
+def _value(names: Sequence[str], arguments: Sequence[str]) -> str:
+    """What the option was given; empty where that cannot be told."""
+    for argument, following in zip(arguments, (*arguments[1:], ""), strict=True):
+        name, _, value = argument.partition("=")
+        if name in names:
+            return value or following
+    return ""
+
+
+def _command(err: TyperException, arguments: Sequence[str]) -> str:
+    """The command that was meant; the parser forgets it in some of its errors."""
+    context = getattr(err, "ctx", None)
+    path: str = getattr(context, "command_path", "netinfer")
+    named = path == "netinfer" and "generate" in arguments[:1]
+    return "netinfer generate" if named else path

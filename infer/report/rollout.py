@@ -1,0 +1,107 @@
+"""What to do with the policies of a run: look, apply, and take them back without a cut."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from infer.files import Written
+from infer.generate import Suggestion
+from infer.name import DEFAULT_DENY
+from infer.report.text import Line, Tone, counted
+
+_LABEL: Final = 14
+_SHOWN: Final = 10
+_SAVED: Final = "-f policies.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """Where the policies went.
+
+    Attributes:
+        directory: the policy directory, if one was asked for.
+        written: what became of it.
+        deleted: which of its stale files were deleted.
+    """
+
+    directory: Path | None = None
+    written: Written | None = None
+    deleted: tuple[Path, ...] = ()
+
+
+def rollout_lines(suggestion: Suggestion, delivered: Delivered) -> Iterator[Line]:
+    """What was written, and the commands that come next."""
+    yield Line("")
+    if delivered.written is not None and delivered.directory is not None:
+        yield from _written(delivered.written, delivered.directory)
+        yield from _stale(delivered.written, delivered.deleted)
+    if suggestion.policies:
+        yield from _commands(suggestion, _target(suggestion, delivered))
+
+
+def _written(written: Written, directory: Path) -> Iterator[Line]:
+    files = counted(len(written.written), "file")
+    yield _row("written", f"{files} in {directory}, {len(written.unchanged):,} unchanged")
+    for path in written.foreign:
+        text = f"{path} is not netinfer's and was left alone: it does not list these policies"
+        yield Line(f"{'':<{_LABEL}}{text}", _LABEL, Tone.CAUTION)
+
+
+def _stale(written: Written, deleted: tuple[Path, ...]) -> Iterator[Line]:
+    """Files of policies that are no longer suggested; the cluster may still have the policies."""
+    if not written.stale:
+        return
+    gone = set(deleted)
+    yield _row("stale", "no longer suggested; --delete-stale deletes the files:")
+    for path in written.stale[:_SHOWN]:
+        yield _row("", f"  {path}{' (deleted)' if path in gone else ''}")
+    if len(written.stale) > _SHOWN:
+        yield _row("", f"  and {len(written.stale) - _SHOWN:,} more")
+    yield _row("", "in the cluster, each goes with: kubectl delete networkpolicy NAME -n NAMESPACE")
+
+
+def _target(suggestion: Suggestion, delivered: Delivered) -> str:
+    """The part of a kubectl command that says which policies.
+
+    With ``-f`` on the policy directory itself kubectl would take a kustomization for an object.
+    """
+    directory = delivered.directory
+    if directory is None:
+        return _SAVED
+    if delivered.written is None or not delivered.written.foreign:
+        return f"-k {shlex.quote(str(directory))}"
+    namespaces = sorted({policy.namespace for policy in suggestion.policies})
+    return " ".join(f"-f {shlex.quote(str(directory / name))}" for name in namespaces)
+
+
+def _commands(suggestion: Suggestion, target: str) -> Iterator[Line]:
+    """Default-denies go first: what loses its allow policy before them would be cut off."""
+    aside = "  # standard output, saved" if target == _SAVED else ""
+    yield _command("review", f"kubectl diff {target}{aside}")
+    yield _command("apply", f"kubectl apply {target}")
+    named = [p.namespace for p in suggestion.policies if p.full_name not in suggestion.subjects]
+    label = "roll back"
+    if named:
+        yield _command(label, _without_default_deny(sorted(named)))
+        label = ""
+    yield _command(label, f"kubectl delete --ignore-not-found {target}")
+
+
+def _without_default_deny(namespaces: list[str]) -> str:
+    delete = f"kubectl delete networkpolicy {DEFAULT_DENY} -n"
+    quoted = [shlex.quote(namespace) for namespace in namespaces]
+    if len(quoted) == 1:
+        return f"{delete} {quoted[0]}"
+    return f"for n in {' '.join(quoted)}; do {delete} $n; done"
+
+
+def _row(label: str, text: str) -> Line:
+    return Line(f"{label:<{_LABEL}}{text}", _LABEL)
+
+
+def _command(label: str, command: str) -> Line:
+    return Line(f"{label:<{_LABEL}}{command}", whole=True)
