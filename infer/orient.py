@@ -72,8 +72,10 @@ def orient_edges(
     for name, frame in tables.items():
         con.register(name, pa.Table.from_pandas(frame, preserve_index=False))
     try:
+        con.execute(f"CREATE OR REPLACE TEMP TABLE ends AS {_ENDS}")
         return Oriented(schema.to_frame(con.sql(_ORIENT_SQL)), reduction.notes)
     finally:
+        con.execute("DROP TABLE IF EXISTS ends")
         for name in tables:
             con.unregister(name)
 
@@ -101,12 +103,43 @@ def known_ports(inventory: Inventory) -> pd.DataFrame:
     return frame.astype(types)
 
 
-def _at(side: str) -> str:
-    """One text for an endpoint: its address, else its pod, else its labels."""
-    pod = f"{side}_namespace || '/' || {side}_pod"
-    labels = f"coalesce({side}_namespace, '') || {side}_labels"
-    return f"coalesce({side}_ip, {pod}, {labels}, {side}_workload, '') AS {side}_at"
+# The distinct endpoints, numbered in the order of their columns, so that the steps after this
+# carry two numbers instead of fourteen texts. ``known_as`` is the address, else the pod, else the
+# labels; equal ones have one ``place``. An empty text is as good as none.
+_SAME: Final = ", ".join(_SIDES)
+_ENDS: Final = f"""
+    SELECT row_number() OVER (ORDER BY {_SAME}) AS number,
+        dense_rank() OVER (ORDER BY known_as) AS place,
+        {_SAME}, known_as
+    FROM (
+        SELECT *, coalesce(ip, namespace || '/' || pod, coalesce(namespace, '') || labels,
+            workload, '') AS known_as
+        FROM (
+            SELECT {", ".join(f"nullif(src_{name}, '') AS {name}" for name in _SIDES)} FROM edges
+            UNION SELECT {", ".join(f"nullif(dst_{name}, '')" for name in _SIDES)} FROM edges
+        )
+    )
+"""  # noqa: S608 - constants of this module
 
+
+def _is_end(alias: str, side: str) -> str:
+    """The condition that a row of ``ends`` is one side of an edge."""
+    return " AND ".join(
+        f"{alias}.{name} IS NOT DISTINCT FROM nullif(e.{side}_{name}, '')" for name in _SIDES
+    )
+
+
+def _texts(alias: str, side: str) -> str:
+    """What a row of ``ends`` says, as columns of one side of a connection."""
+    names = ", ".join(f"{alias}.{name} AS {side}_{name}" for name in _SIDES)
+    return f"{names}, {alias}.known_as AS {side}_at"
+
+
+_NUMBERED: Final = f"""
+    SELECT e.* EXCLUDE ({", ".join(f"src_{name}, dst_{name}" for name in _SIDES)}),
+        s.number AS src, s.place AS src_at, d.number AS dst, d.place AS dst_at
+    FROM edges e JOIN ends s ON {_is_end("s", "src")} JOIN ends d ON {_is_end("d", "dst")}
+"""  # noqa: S608 - constants of this module
 
 # Conversations of records that do not tell their direction: the two sides in a fixed order, so
 # that a record and its reply fall together.
@@ -116,7 +149,7 @@ _CONVERSATIONS: Final = """
         CASE WHEN src_first THEN src_port ELSE dst_port END AS a_port,
         CASE WHEN src_first THEN dst_at ELSE src_at END AS b_at,
         CASE WHEN src_first THEN dst_port ELSE src_port END AS b_port
-    FROM ends WHERE oriented_by IS NULL
+    FROM numbered WHERE oriented_by IS NULL
 """
 
 # How many peers talk to each side's port: a server's port is shared, a client's is not.
@@ -147,10 +180,10 @@ _DECIDE: Final = f"""
         END AS decision
     FROM (
         SELECT DISTINCT t.a_at, t.a_port, t.b_at, t.b_port, t.protocol,
-            EXISTS (FROM known k WHERE (k.place, k.port, k.protocol) = (t.a_at, t.a_port, t.protocol))
-                AS a_known,
-            EXISTS (FROM known k WHERE (k.place, k.port, k.protocol) = (t.b_at, t.b_port, t.protocol))
-                AS b_known,
+            EXISTS (FROM serving k WHERE (k.place, k.port, k.protocol)
+                = (t.a_at, t.a_port, t.protocol)) AS a_known,
+            EXISTS (FROM serving k WHERE (k.place, k.port, k.protocol)
+                = (t.b_at, t.b_port, t.protocol)) AS b_known,
             EXISTS (FROM told o WHERE (o.src_at, o.dst_at, o.dst_port, o.protocol)
                 = (t.b_at, t.a_at, t.a_port, t.protocol)) AS a_pair,
             EXISTS (FROM told o WHERE (o.src_at, o.dst_at, o.dst_port, o.protocol)
@@ -164,50 +197,60 @@ _DECIDE: Final = f"""
         JOIN fans fa ON (fa.place, fa.port, fa.protocol) = (t.a_at, t.a_port, t.protocol)
         JOIN fans fb ON (fb.place, fb.port, fb.protocol) = (t.b_at, t.b_port, t.protocol)
     )
-"""
+"""  # noqa: S608 - constants of this module
 
 
-def _side_columns(client: str, server: str) -> str:
-    ends = [f"{client}_{name} AS client_{name}" for name in (*_SIDES, "at")]
-    ends += [f"{server}_{name} AS server_{name}" for name in (*_SIDES, "at")]
-    return ", ".join([*ends, f"{server}_service AS service", f"{server}_names AS names"])
+def _sides(client: str, server: str) -> str:
+    """The columns of an edge that depend on which side serves."""
+    return f"""{client} AS client, {server} AS server, {server}_service AS service,
+        {server}_port AS port, {server}_names AS names"""
 
 
 _PLAIN: Final = ", ".join(name for name in _COUNTS if name not in {"replies", "answers"})
-_TIMES: Final = "first_seen, last_seen, hours, reporter, protocol"
+_CARRIED: Final = f"protocol, reporter, first_seen, last_seen, hours, {_PLAIN}"
 
-# One row an edge, client and server in place; a record of the server becomes a reply.
+# One row an edge, client and server in place; a record of the server becomes a reply. Where both
+# sides serve, what one says in its own connection is an echo: an answer to the other's.
 _PLACED: Final = f"""
-    SELECT {_side_columns("src", "dst")}, dst_port AS port, {_TIMES}, oriented_by, {_PLAIN},
-        replies, answers FROM told
+    SELECT {_sides("src", "dst")}, {_CARRIED}, oriented_by, replies, answers, 0 AS echoes FROM told
     UNION ALL
-    SELECT {_side_columns("src", "dst")}, dst_port AS port, {_TIMES},
-        coalesce(decision.how, 'ambiguous') AS oriented_by, {_PLAIN}, 0 AS replies, 0 AS answers
+    SELECT {_sides("src", "dst")}, {_CARRIED}, coalesce(decision.how, 'ambiguous') AS oriented_by,
+        0 AS replies, 0 AS answers, CASE WHEN decision.server = 'both' THEN talks ELSE 0 END
     FROM decided
     WHERE coalesce(decision.server, 'both') = 'both'
         OR (decision.server = 'b') = src_first
     UNION ALL
-    SELECT {_side_columns("dst", "src")}, src_port AS port, {_TIMES}, decision.how AS oriented_by,
-        {_PLAIN}, records AS replies, talks AS answers
+    SELECT {_sides("dst", "src")}, {_CARRIED}, decision.how AS oriented_by,
+        records AS replies, talks AS answers, 0
     FROM decided
     WHERE decision.server <> 'both' AND (decision.server = 'b') <> src_first
-"""
-
-_GROUPED: Final = ", ".join(
-    [f"client_{name}" for name in (*_SIDES, "at")]
-    + [f"server_{name}" for name in (*_SIDES, "at")]
-    + ["service", "port", "protocol"]
-)
+"""  # noqa: S608 - constants of this module
 
 # An answer that is missing tells something only where the reporter logs replies and lost nothing.
+# A loss that names no reporter may be anybody's.
 _FAITHFUL: Final = """
     SELECT reporter FROM placed WHERE protocol = 'TCP' GROUP BY reporter HAVING sum(replies) > 0
-    EXCEPT SELECT reporter FROM notes WHERE kind IN ('lost_events', 'skipdata')
+        AND NOT EXISTS (FROM gaps WHERE gaps.reporter IS NULL)
+    EXCEPT FROM gaps
+"""
+
+# What all records between two places on one port say together, whatever else they say of the ends.
+_TOGETHER: Final = """
+    SELECT client_at, server_at, protocol, port, bool_or(judged) AND sum(answers) = 0 AS unanswered,
+        sum(denied) > 0 AND sum(answers) = 0 AS refused
+    FROM (
+        SELECT client_at, server_at, protocol, port, judged, denied, answers FROM joined
+        UNION ALL SELECT server_at, client_at, protocol, port, FALSE, 0, echoes FROM joined
+    ) GROUP BY ALL
 """
 
 _ORIENT_SQL: Final = f"""
-WITH ends AS (SELECT *, {_at("src")}, {_at("dst")} FROM edges),
-told AS (FROM ends WHERE oriented_by IS NOT NULL),
+WITH numbered AS ({_NUMBERED}),
+serving AS (
+    SELECT DISTINCT ends.place, port, protocol FROM known JOIN ends ON known.place = known_as
+),
+gaps AS (SELECT reporter FROM notes WHERE kind IN ('lost_events', 'skipdata')),
+told AS (FROM numbered WHERE oriented_by IS NOT NULL),
 talks AS ({_CONVERSATIONS}),
 fans AS ({_FANS}),
 decisions AS ({_DECIDE}),
@@ -218,19 +261,28 @@ decided AS (
 ),
 placed AS ({_PLACED}),
 faithful AS ({_FAITHFUL}),
-joined AS (
-    SELECT {_GROUPED}, {", ".join(f"sum({name})::BIGINT AS {name}" for name in _COUNTS)},
+grouped AS (
+    SELECT client, server, service, port, protocol,
+        {", ".join(f"sum({name})::BIGINT AS {name}" for name in (*_COUNTS, "echoes"))},
         min(first_seen) AS first_seen, max(last_seen) AS last_seen,
         list_sort(list_distinct(flatten(list(hours)))) AS hours,
         list_sort(list_distinct(flatten(list(names)))) AS names,
         list_sort(list(DISTINCT oriented_by)) AS oriented_by,
         list_sort(coalesce(list(DISTINCT reporter) FILTER (reporter IS NOT NULL), []))
             AS reporters,
-        bool_or(protocol = 'TCP' AND EXISTS (
+        bool_or(protocol = 'TCP' AND oriented_by <> 'ambiguous' AND EXISTS (
             FROM faithful f WHERE f.reporter IS NOT DISTINCT FROM placed.reporter)) AS judged
     FROM placed GROUP BY ALL
-)
-SELECT *, bool_or(judged) OVER talk AND sum(answers) OVER talk = 0 AS unanswered,
-    sum(denied) OVER talk > 0 AND sum(answers) OVER talk = 0 AS refused
-FROM joined WINDOW talk AS (PARTITION BY client_at, server_at, protocol, port) ORDER BY {_GROUPED}
+),
+joined AS (
+    SELECT g.*, c.place AS client_at, s.place AS server_at
+    FROM grouped g JOIN ends c ON c.number = client JOIN ends s ON s.number = server
+),
+together AS ({_TOGETHER})
+SELECT {_texts("c", "client")}, {_texts("s", "server")},
+    j.* EXCLUDE (client, server, client_at, server_at, echoes), t.unanswered, t.refused
+FROM joined j JOIN ends c ON c.number = j.client JOIN ends s ON s.number = j.server
+JOIN together t ON (t.client_at, t.server_at) = (j.client_at, j.server_at)
+    AND t.port IS NOT DISTINCT FROM j.port AND t.protocol IS NOT DISTINCT FROM j.protocol
+ORDER BY j.client, j.server, service, port, protocol
 """  # noqa: S608 - constants of this module
