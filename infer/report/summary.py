@@ -213,7 +213,10 @@ def _notices(suggestion: Suggestion) -> _Lines:
         yield Line("")
         yield _heading("good to know")
     if unknown:
-        yield from _item("the network plugin decides, not the policy alone", unknown)
+        yield from _item(
+            "unknown: the network plugin decides (nodes in ipBlocks, protocols without ports)",
+            unknown,
+        )
     for warning in warnings:
         yield from _item(warning.text, warning.names)
 
