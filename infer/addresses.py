@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from infer.model import Inventory, NodeRecord, PodRecord, Ranges, ServiceRecord
@@ -28,49 +28,69 @@ class AddressBook:
     pods: Mapping[str, tuple[PodRecord, ...]]
     services: Mapping[str, ServiceRecord]
     outward: Mapping[str, ServiceRecord]
-    node_ports: Mapping[tuple[str, int], ServiceRecord]
     nodes: Mapping[str, NodeRecord]
     apiserver: frozenset[str]
 
     @classmethod
     def of(cls, inventory: Inventory) -> AddressBook:
-        """The book of one inventory; host-network and finished pods own no address."""
+        """The book of one inventory.
+
+        Host-network pods own no address, nor do finished ones of which nobody knows when they
+        ended: the address that they still show may be another pod's by now.
+        """
         pods: dict[str, list[PodRecord]] = {}
         for pod in inventory.pods:
-            for ip in pod.ips if not (pod.host_network or pod.finished) else ():
+            owns = not pod.host_network and not (pod.finished and pod.gone is None)
+            for ip in pod.ips if owns else ():
                 pods.setdefault(ip, []).append(pod)
         return cls(
             pods={ip: tuple(owners) for ip, owners in pods.items()},
             services={ip: s for s in inventory.services for ip in s.ips},
             outward={ip: s for s in inventory.services for ip in s.external_ips},
-            node_ports={
-                (port.protocol, port.node_port): service
-                for service in inventory.services
-                for port in service.ports
-                if port.node_port is not None
-            },
             nodes=_node_addresses(inventory),
             apiserver=frozenset(ip for ip, _ in inventory.apiserver),
         )
 
     def pods_at(
         self, ip: str, first: datetime | None, last: datetime | None
-    ) -> tuple[PodRecord, ...]:
-        """The pods that can have had ``ip`` in the whole time from ``first`` to ``last``.
+    ) -> tuple[PodRecord | None, ...]:
+        """The pods that can have had ``ip`` between ``first`` and ``last``, one record a pod.
 
-        Several: it is ambiguous. None: no pod is known to have had it.
+        One: it had the address all the time. Several, or one and None, which stands for somebody
+        unknown: it is ambiguous. Empty: no pod is known to have had it. Without times, the pods
+        that are still there.
         """
         owners = self.pods.get(ip, ())
-        if len(owners) < 2:
-            return owners
-        alive = tuple(pod for pod in owners if _alive(pod, first, last))
-        return alive or owners
+        if first is None or last is None:
+            return _newest_of_each(pod for pod in owners if pod.gone is None)
+        sure = _newest_of_each(p for p in owners if _born(p) <= first and last <= _ended(p))
+        if len(sure) == 1:
+            return sure
+        start, end = first + _SKEW, last - _SKEW
+        near = [p for p in owners if _born(p) <= last + _SKEW and first - _SKEW <= _ended(p)]
+        found = _newest_of_each(near)
+        covered = bool(near) and min(map(_born, near)) <= start and end <= max(map(_ended, near))
+        return found if covered or not found else (*found, None)
 
 
-def _alive(pod: PodRecord, first: datetime | None, last: datetime | None) -> bool:
-    born_late = pod.created is not None and first is not None and first < pod.created
-    died_early = pod.gone is not None and last is not None and last > pod.gone
-    return not born_late and not died_early
+_SKEW: Final = timedelta(minutes=1)
+"""How far the clocks of a log and of the API may be apart.
+
+Source: AWS VPC flow log records, ``start`` and ``end``: up to 60 seconds after the packet.
+"""
+
+
+def _born(pod: PodRecord) -> datetime:
+    return pod.created or datetime.min.replace(tzinfo=UTC)
+
+
+def _ended(pod: PodRecord) -> datetime:
+    return pod.gone or datetime.max.replace(tzinfo=UTC)
+
+
+def _newest_of_each(pods: Iterable[PodRecord]) -> tuple[PodRecord, ...]:
+    """The newest record of each (namespace, name)."""
+    return tuple({(pod.namespace, pod.name): pod for pod in sorted(pods, key=_born)}.values())
 
 
 def _node_addresses(inventory: Inventory) -> dict[str, NodeRecord]:

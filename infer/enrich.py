@@ -16,6 +16,7 @@ from infer.addresses import AddressBook, Zones
 from infer.errors import InputError
 from infer.identity import Said, read_labels
 from infer.model import Endpoint, Inventory, Kind, Labels, Owner, PodRecord, Ranges
+from infer.netpol.fields import is_dns_label
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,7 +62,20 @@ class _Raw:
         return bool(self.pod) and not self.said.reserved & _NODE_ENTITIES
 
     @property
+    def is_pod(self) -> bool:
+        """Whether the log says which pod it is, or which labels or owner in which namespace."""
+        told = bool(self.workload) or self.said.labels is not None
+        nameless = bool(self.namespace) and told and not self.said.reserved & _NODE_ENTITIES
+        return self.named or nameless
+
+    @property
+    def possible(self) -> bool:
+        """Whether Kubernetes can have the namespace; logs are written by whoever sends traffic."""
+        return is_dns_label(self.namespace)
+
+    @property
     def key(self) -> tuple[str, str]:
+        """Namespace and name."""
         return (self.namespace, self.pod)
 
 
@@ -141,11 +155,15 @@ def _raw(*row: object) -> _Raw:
 
 def _time(value: object) -> datetime | None:
     """A table's UTC timestamp as an aware datetime."""
-    return value.replace(tzinfo=UTC) if isinstance(value, datetime) and value == value else None
+    import pandas as pd
+
+    if not isinstance(value, datetime) or pd.isna(value):  # "not a time" is a datetime too
+        return None
+    return value.replace(tzinfo=UTC)
 
 
 def _one_cluster(raws: Iterable[_Raw], asked: str) -> str:
-    clusters = sorted({raw.cluster for raw in raws if raw.cluster and raw.named})
+    clusters = sorted({raw.cluster for raw in raws if raw.cluster and raw.is_pod})
     if asked and clusters and asked not in clusters:
         raise InputError(
             f"no pod of cluster {asked!r} in the flow logs (found {', '.join(clusters)})",
@@ -160,7 +178,7 @@ def _one_cluster(raws: Iterable[_Raw], asked: str) -> str:
 
 
 def _gather(raws: list[_Raw], inventory: Inventory, ranges: Ranges, cluster: str) -> _Known:
-    own = [raw for raw in raws if raw.named and raw.cluster in {"", cluster}]
+    own = [raw for raw in raws if raw.named and raw.possible and raw.cluster in {"", cluster}]
     logged = _logged_pods(own)
     by_ip: dict[str, list[tuple[str, str]]] = {}
     for key, facts in sorted(logged.items()):
@@ -200,34 +218,41 @@ def _better(old: Owner | None, new: Owner | None) -> Owner | None:
 
 
 def _namespaces(raws: Iterable[_Raw], inventory: Inventory) -> dict[str, Labels]:
-    logged = {raw.namespace: raw.said.namespace_labels for raw in raws if raw.namespace}
-    said = {raw.namespace: raw.said.namespace_labels for raw in raws if raw.said.namespace_labels}
+    possible = [raw for raw in raws if raw.possible]
+    logged = {raw.namespace: raw.said.namespace_labels for raw in possible}
+    said = {r.namespace: r.said.namespace_labels for r in possible if r.said.namespace_labels}
     return dict(sorted((logged | said | dict(inventory.namespaces)).items()))
 
 
 def _resolve(raw: _Raw, known: _Known) -> Endpoint:
     """The first rule that recognises the endpoint decides."""
-    reserved = raw.said.reserved
-    if raw.cluster and raw.cluster != known.cluster and raw.namespace:
+    rules = (_elsewhere, _node, _named_pod, _entity, _nameless_pod)
+    found = next((end for rule in rules if (end := rule(raw, known)) is not None), None)
+    return found or _by_address(raw, known)
+
+
+def _elsewhere(raw: _Raw, known: _Known) -> Endpoint | None:
+    """What no policy of this cluster can select: another cluster's pod, or one that cannot be."""
+    if known.cluster and raw.cluster not in {"", known.cluster} and raw.namespace:
         return _plain(raw, Kind.REMOTE)
-    if reserved & _NODE_ENTITIES:
-        return _node(raw, known)
-    if raw.named:
-        return _named_pod(raw, known)
-    if "kube-apiserver" in reserved or raw.ip in known.book.apiserver:
+    if raw.is_pod and raw.namespace and not raw.possible:
+        return _plain(raw, Kind.POD, "invalid-namespace")
+    return None
+
+
+def _entity(raw: _Raw, known: _Known) -> Endpoint | None:
+    if "kube-apiserver" in raw.said.reserved or raw.ip in known.book.apiserver:
         return _plain(raw, Kind.APISERVER)
-    if "health" in reserved:
-        return _plain(raw, Kind.HEALTH)
-    if raw.namespace and (raw.workload or raw.said.labels is not None):
-        return _nameless_pod(raw)
-    return _by_address(raw, known)
+    return _plain(raw, Kind.HEALTH) if "health" in raw.said.reserved else None
 
 
 def _plain(raw: _Raw, kind: Kind, reason: str = "") -> Endpoint:
     return Endpoint(kind, ip=raw.ip, first_seen=raw.first, last_seen=raw.last, reason=reason)
 
 
-def _node(raw: _Raw, known: _Known) -> Endpoint:
+def _node(raw: _Raw, known: _Known) -> Endpoint | None:
+    if not raw.said.reserved & _NODE_ENTITIES:
+        return None
     node = known.book.nodes.get(raw.ip)
     return Endpoint(
         Kind.APISERVER if "kube-apiserver" in raw.said.reserved else Kind.NODE,
@@ -239,8 +264,10 @@ def _node(raw: _Raw, known: _Known) -> Endpoint:
     )
 
 
-def _named_pod(raw: _Raw, known: _Known) -> Endpoint:
+def _named_pod(raw: _Raw, known: _Known) -> Endpoint | None:
     """A pod that the log names; the inventory's labels and owner come first."""
+    if not raw.named:
+        return None
     record, logged = known.pods.get(raw.key), known.logged.get(raw.key)
     if record is not None:
         return _inventory_pod(raw, record, logged)
@@ -276,8 +303,10 @@ def _inventory_pod(raw: _Raw, record: PodRecord, logged: _Logged | None) -> Endp
     )
 
 
-def _nameless_pod(raw: _Raw) -> Endpoint:
+def _nameless_pod(raw: _Raw, _known: _Known) -> Endpoint | None:
     """A pod of which only labels or the owner are logged (proxied traffic, aggregated logs)."""
+    if not raw.is_pod:
+        return None
     return Endpoint(
         Kind.POD,
         namespace=raw.namespace,
@@ -294,19 +323,22 @@ def _by_address(raw: _Raw, known: _Known) -> Endpoint:
     if not raw.ip:
         return _plain(raw, Kind.WORLD, "no-address")
     owners = known.book.pods_at(raw.ip, raw.first, raw.last)
-    if len({(pod.namespace, pod.name) for pod in owners}) > 1:
+    if len(owners) > 1:
         return _plain(raw, Kind.PRIVATE, "address-reused")
-    if owners:
-        return _inventory_pod(raw, owners[0], known.logged.get((owners[0].namespace, owners[0].name)))
+    for pod in owners:
+        if pod is not None:
+            return _inventory_pod(raw, pod, known.logged.get((pod.namespace, pod.name)))
     return _service_or_node(raw, known) or _logged_address(raw, known) or _outside(raw, known)
 
 
 def _service_or_node(raw: _Raw, known: _Known) -> Endpoint | None:
-    service = known.book.services.get(raw.ip) or known.book.outward.get(raw.ip)
+    node = known.book.nodes.get(raw.ip)
+    # Some load balancers hand out the nodes' own addresses (k3s ServiceLB): those are nodes.
+    outward = known.book.outward.get(raw.ip) if node is None else None
+    service = known.book.services.get(raw.ip) or outward
     if service is not None:
         return Endpoint(Kind.SERVICE, service.namespace, ip=raw.ip, service=service,
                         first_seen=raw.first, last_seen=raw.last)  # fmt: skip
-    node = known.book.nodes.get(raw.ip)
     if node is not None:
         return Endpoint(
             Kind.NODE, ip=raw.ip, node=node.name, first_seen=raw.first, last_seen=raw.last

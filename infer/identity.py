@@ -9,15 +9,17 @@ Cilium makes), pkg/identity/numericidentity.go (reserved entities).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
 from infer.model import Labels, as_labels
+from infer.netpol.fields import is_label_key, is_label_value
 
 _SOURCES: Final = frozenset(
-    "k8s reserved cidr cidrgroup fqdn node container cni any unspec directory".split()
+    {"k8s", "reserved", "cidr", "cidrgroup", "fqdn", "node", "container", "cni", "any"}
+    | {"unspec", "directory"}
 )
 _POD_SOURCES: Final = frozenset({"", "k8s", "any", "unspec", "container"})
 _NAMESPACE_KEY: Final = "io.kubernetes.pod.namespace"
@@ -28,7 +30,11 @@ _MADE_PREFIXES: Final = ("io.cilium.", "io.kubernetes.")
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What one label list says. ``labels`` is None where the log gave no list at all."""
+    """What one label list says.
+
+    ``labels`` is None where the log gave no list at all, or one that no pod can have: part of a
+    false list would select other pods than those that were seen.
+    """
 
     labels: Labels | None = None
     reserved: frozenset[str] = frozenset()
@@ -48,8 +54,9 @@ def read_labels(text: str | None) -> Said:
         return Said()
     split = [_split(item) for item in json.loads(text) if isinstance(item, str)]
     pod = {key: value for source, key, value in split if source in _POD_SOURCES}
+    labels = {k: v for k, v in pod.items() if not k.startswith(_MADE_PREFIXES)}
     return Said(
-        labels=as_labels({k: v for k, v in pod.items() if not k.startswith(_MADE_PREFIXES)}),
+        labels=as_labels(labels) if _possible(labels) else None,
         reserved=frozenset(key for source, key, _ in split if source == "reserved"),
         namespace=pod.get(_NAMESPACE_KEY, ""),
         cluster=pod.get(_CLUSTER_KEY, ""),
@@ -68,4 +75,10 @@ def _split(item: str) -> tuple[str, str, str]:
 
 def _namespace_labels(items: Iterable[tuple[str, str]]) -> Labels:
     prefix = _NAMESPACE_LABELS
-    return as_labels({k.removeprefix(prefix): v for k, v in items if k.startswith(prefix)})
+    found = {k.removeprefix(prefix): v for k, v in items if k.startswith(prefix)}
+    return as_labels(found) if _possible(found) else ()
+
+
+def _possible(labels: Mapping[str, str]) -> bool:
+    """Whether the API would take these labels; logs are written by whoever sends traffic."""
+    return all(is_label_key(key) and is_label_value(value) for key, value in labels.items())

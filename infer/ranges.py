@@ -16,9 +16,7 @@ _SITE: Final = {4: 16, 6: 64}
 def known_ranges(flags: Ranges, inventory: Inventory) -> Ranges:
     """Ranges that somebody stated: flags first, then Node and ServiceCIDR objects; exact."""
     node_ips = (f"{ip}/{_full(ip)}" for node in inventory.nodes for ip in node.ips)
-    pods, pods_from = _first(
-        (flags.pods, "flags"), (_pod_cidrs(inventory), "inventory")
-    )
+    pods, pods_from = _first((flags.pods, "flags"), (_pod_cidrs(inventory), "inventory"))
     services, services_from = _first(
         (flags.services, "flags"), (inventory.service_cidrs, "inventory")
     )
