@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from infer.readers import _expressions as sql
 from infer.readers._texts import LONGEST_LINE, Texts
-from infer.sources import Source, chunks, duckdb_path
+from infer.sources import Source, chunks, duckdb_path, head, lines
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection, DuckDBPyRelation
@@ -61,6 +61,20 @@ def is_document(start: str) -> bool:
     except ValueError:
         return first.rstrip() == "{"
     return end > len(first) or first[end:].strip() != ""
+
+
+def json_texts(source: Source) -> Iterator[tuple[int, str]]:
+    """``(line number, text)`` of each record of a JSON file, one a line or not.
+
+    Raises:
+        InputError: the file cannot be read to its end.
+    """
+    if is_document(head(source).decode("utf-8", "replace").lstrip()):
+        yield from json_values(source)
+        return
+    for number, line in enumerate(lines(source), 1):
+        if text := line.decode("utf-8", "replace").strip():
+            yield number, text
 
 
 def json_values(source: Source) -> Iterator[tuple[int, str]]:

@@ -67,8 +67,13 @@ def scan_lines(con: DuckDBPyConnection, source: Source) -> DuckDBPyRelation:
 
 
 def is_odd(block: bytes) -> bool:
-    """Whether DuckDB could not scan these whole lines: they are not UTF-8, or hold a separator."""
+    """Whether DuckDB could not scan these whole lines.
+
+    They are not UTF-8, or hold the separator, or a carriage return which it takes for a line's end.
+    """
     if _NO_SEPARATOR in block:
+        return True
+    if b"\r" in block and block.count(b"\r") != (block + b"\n").count(b"\r\n"):
         return True
     try:
         return not block.isascii() and not block.decode("utf-8")

@@ -127,7 +127,7 @@ FRAGMENTS = st.sampled_from(
 
 
 @given(st.lists(FRAGMENTS, max_size=12).map(b"".join) | st.binary(max_size=60))
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_content_is_a_crash(tmp_path: Path, content: bytes) -> None:
     """Any bytes give rows or an input error, by any reader; what is malformed is located."""
     path = tmp_path / "x"

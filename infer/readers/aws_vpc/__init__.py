@@ -11,7 +11,7 @@ from infer import schema
 from infer.errors import InputError, Location
 from infer.readers import Format, Source
 from infer.readers import _expressions as sql
-from infer.readers._json import Fields, is_document, json_values, parse_json, scan_json
+from infer.readers._json import Fields, is_document, json_texts, parse_json, scan_json
 from infer.readers._parquet import scan_parquet
 from infer.readers._texts import Texts, scan_lines
 from infer.readers.aws_vpc.columns import USED, to_flow
@@ -159,7 +159,7 @@ def _numbered(con: DuckDBPyConnection, source: Source) -> DuckDBPyRelation:
     if is_parquet(source):
         return _of_parquet(con, source)
     if _is_flat_json(source):
-        texts = Texts(lambda: json_values(source))
+        texts = Texts(lambda: json_texts(source))
         return _of_json(parse_json(con, texts, _json_fields(source)), source)
     return _by_layout(con, source, survey(source))
 

@@ -11,7 +11,7 @@ from infer import schema
 from infer.errors import InputError, Location
 from infer.readers import Format, Source
 from infer.readers import _expressions as sql
-from infer.readers._json import Fields, is_document, json_values, parse_json, scan_json
+from infer.readers._json import Fields, is_document, json_texts, parse_json, scan_json
 from infer.readers._parquet import scan_parquet
 from infer.readers._texts import LONGEST_LINE, Texts, is_odd_text
 from infer.readers.table.columns import to_flow
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _SEPARATORS: Final = (",", "\t", ";", "|")
 _PARQUET: Final = b"PAR1"
-_WRONG: Final = "wrong"
+_WRONG: Final = "#wrong"  # no column of a table, but what is wrong with a row
 _LOOKED_AT: Final = 50
 
 # These and the addresses make it a VPC flow log.
@@ -130,8 +130,15 @@ def _json_names(text: str) -> list[str]:
 
 def _header(line: str) -> tuple[list[str], str]:
     """The names in a CSV header and what separates them: that with which most are known."""
-    splits = [(next(csv.reader([line.strip()], delimiter=s), []), s) for s in _SEPARATORS]
+    splits = [(_split(line.strip(), separator), separator) for separator in _SEPARATORS]
     return max(splits, key=lambda split: (len(choose(split[0]).columns), len(split[0])))
+
+
+def _split(line: str, separator: str) -> list[str]:
+    try:
+        return next(csv.reader([line], delimiter=separator), [])
+    except csv.Error:  # a lone carriage return
+        return []
 
 
 def _column_names(source: Source) -> list[str]:
@@ -154,15 +161,14 @@ def _choice(source: Source) -> Choice:
 def _rows(con: DuckDBPyConnection, source: Source) -> tuple[DuckDBPyRelation, Choice]:
     """The rows by DuckDB's scan where that finds nothing amiss, else one by one."""
     if is_parquet(source):
-        rows = _of_parquet(con, source)
-        return rows, _choice(source)
+        return _of_parquet(con, source)
     choice = _choice(source)
     text = head(source).decode("utf-8", "replace").lstrip()
     if text.startswith("{") and not is_document(text):
         check_whole(source)
-        return _marked(scan_json(con, source, _fields(source)), source), choice
+        return _marked(scan_json(con, source, _fields(choice)), choice), choice
     if not text.startswith(("{", "[")) and not is_odd_text(source):
-        rows = _of_csv(con, source)
+        rows = _of_csv(con, source, choice)
         if _is_regular(rows):
             return rows, choice
     return _numbered(con, source)
@@ -171,21 +177,11 @@ def _rows(con: DuckDBPyConnection, source: Source) -> tuple[DuckDBPyRelation, Ch
 def _numbered(con: DuckDBPyConnection, source: Source) -> tuple[DuckDBPyRelation, Choice]:
     """As ``_rows`` with line numbers; slower."""
     if is_parquet(source):
-        rows = _of_parquet(con, source)
-        return rows, _choice(source)
+        return _of_parquet(con, source)
     choice = _choice(source)
     is_json = head(source).lstrip().startswith((b"{", b"["))
-    texts = Texts(lambda: (_json_texts if is_json else _csv_texts)(source))
-    return _marked(parse_json(con, texts, _fields(source)), source), choice
-
-
-def _json_texts(source: Source) -> Iterator[tuple[int, str]]:
-    if is_document(head(source).decode("utf-8", "replace").lstrip()):
-        yield from json_values(source)
-        return
-    for number, line in enumerate(lines(source), 1):
-        if text := line.decode("utf-8", "replace").strip():
-            yield number, text
+    texts = Texts(lambda: (json_texts if is_json else _csv_texts)(source))
+    return _marked(parse_json(con, texts, _fields(choice)), choice), choice
 
 
 def _csv_texts(source: Source) -> Iterator[tuple[int, str]]:
@@ -218,21 +214,25 @@ def _unique(names: list[str]) -> list[str]:
     return list(seen.values())
 
 
-def _fields(source: Source) -> Fields:
-    """What is read of JSON: every column as text, lists and objects as JSON text."""
-    return dict.fromkeys((*_unique(_column_names(source)), _WRONG), "VARCHAR")
+def _fields(choice: Choice) -> Fields:
+    """What is read of JSON: the chosen columns as text, lists and objects as JSON text."""
+    return dict.fromkeys((*_chosen(choice), _WRONG), "VARCHAR")
 
 
-def _marked(rows: DuckDBPyRelation, source: Source) -> DuckDBPyRelation:
-    """The rows with ``line`` and ``wrong``: where nothing at all could be read."""
-    names = [sql.column(name) for name in _unique(_column_names(source))]
+def _chosen(choice: Choice) -> list[str]:
+    return sorted(set(choice.columns.values()))
+
+
+def _marked(rows: DuckDBPyRelation, choice: Choice) -> DuckDBPyRelation:
+    """The chosen columns with ``line`` and ``wrong``: where nothing at all could be read."""
+    names = ", ".join(map(sql.column, _chosen(choice)))
     line = "line" if "line" in rows.columns else "NULL::BIGINT AS line"
-    nothing = f"coalesce({', '.join(names)}) IS NULL"
-    wrong = f"CASE WHEN {_WRONG} IS NOT NULL THEN {_WRONG} WHEN {nothing} THEN 'no row' END"
-    return rows.project(f"{', '.join(names)}, {wrong} AS wrong, {line}")
+    said = sql.column(_WRONG)
+    wrong = f"coalesce({said}, CASE WHEN coalesce({names}) IS NULL THEN 'no row' END)"
+    return rows.project(f"{names}, {wrong} AS wrong, {line}")
 
 
-def _of_csv(con: DuckDBPyConnection, source: Source) -> DuckDBPyRelation:
+def _of_csv(con: DuckDBPyConnection, source: Source, choice: Choice) -> DuckDBPyRelation:
     names = _unique(_column_names(source))
     rows = con.read_csv(
         [duckdb_path(source)],
@@ -245,7 +245,8 @@ def _of_csv(con: DuckDBPyConnection, source: Source) -> DuckDBPyRelation:
         max_line_size=LONGEST_LINE,
         compression=source.compression.value,
     )
-    return rows.project("*, NULL::VARCHAR AS wrong, NULL::BIGINT AS line")
+    chosen = ", ".join(map(sql.column, _chosen(choice)))
+    return rows.project(f"{chosen}, NULL::VARCHAR AS wrong, NULL::BIGINT AS line")
 
 
 def _is_regular(rows: DuckDBPyRelation) -> bool:
@@ -259,9 +260,12 @@ def _is_regular(rows: DuckDBPyRelation) -> bool:
     return True
 
 
-def _of_parquet(con: DuckDBPyConnection, source: Source) -> DuckDBPyRelation:
+def _of_parquet(con: DuckDBPyConnection, source: Source) -> tuple[DuckDBPyRelation, Choice]:
     rows = scan_parquet(con, source)
-    return rows.project("*, NULL::VARCHAR AS wrong, file_row_number + 1 AS line")
+    choice = _choice(source)
+    names = ", ".join(map(sql.column, _chosen(choice)))
+    line = "file_row_number + 1 AS line"
+    return rows.project(f"{names}, NULL::VARCHAR AS wrong, {line}"), choice
 
 
 FORMAT: Final = Format(
