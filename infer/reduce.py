@@ -3,21 +3,30 @@
 ``reduce`` is a monoid: reducing two logs apart and merging the results gives what reducing them
 together gives, in any order. So it keeps only evidence that can be merged, and decides nothing
 that needs the whole log (which side serves, what is a scan, what was answered): ``orient`` does.
+
+An endpoint has many long texts and takes part in many edges. So records are grouped by a 64-bit
+hash of each endpoint, and its texts are kept once. Two endpoints with one hash are an error, and
+as likely as 3e-10 for 100,000 endpoints.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, cast
 
 from infer import schema
-from infer.schema import Reduction, Window
+from infer.errors import InputError
+from infer.schema import ALWAYS, Reduction, Window
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
     from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
 _HOUR_US: Final = 3_600_000_000
+# Hours are gathered as the bits of a number, 64 to a block; a multiple of 64 makes none negative.
+_HOUR_ZERO: Final = 1 << 40
 
 # Who opened the connection, as far as one record tells. The order is that of trust:
 # a SYN-ACK comes from the server even where conntrack was off and says is_reply = false.
@@ -45,112 +54,183 @@ _TALKS: Final = """CASE
     ELSE TRUE
 END"""
 
+_ATTRIBUTES: Final = tuple(
+    name.removeprefix("src_")
+    for name in schema.EDGE_KEY
+    if name.startswith("src_") and name != "src_port"
+)
+_TEXTS: Final = tuple(name for name in _ATTRIBUTES if name != "labels")
+_PLAIN_KEYS: Final = ("reporter", "src_port", "dst_port", "protocol", "oriented_by")
 _COUNTED: Final = tuple(name for name, t in schema.EDGE_MEASURES.items() if t == "BIGINT")
 
 
 def reduce_flows(
-    con: DuckDBPyConnection, flows: DuckDBPyRelation, window: Window = Window()
+    con: DuckDBPyConnection, flows: DuckDBPyRelation, window: Window = ALWAYS
 ) -> Reduction:
     """The distinct edges of a FLOW relation with their evidence; exact.
 
-    Source: design rule "group by identity or pod, never by a label list": labels are read once
-    for each (pod, identity) where the log numbers its label sets.
+    Label lists of one pod are told apart by Cilium's identity where the log has it, else by a
+    63-bit hash.
+
+    Raises:
+        InputError: two endpoints have the same 64-bit hash.
     """
-    con.execute("DROP TABLE IF EXISTS grouped")
-    marked = flows.project(_mark_window(window) + ", *")
-    marked.query("flows", _group_sql()).create("grouped")
-    try:
-        return Reduction(
-            schema.to_frame(con.sql(_edges_sql())), schema.to_frame(con.sql(_NOTES_SQL))
-        )
-    finally:
-        con.execute("DROP TABLE IF EXISTS grouped")
+    marked = flows.project(f"{_outside(window)} AS outside, *")
+    with _tables(con, "grouped"):
+        # The stub allows for None, which only statements give.
+        cast("DuckDBPyRelation", marked.query("flows", _GROUP_SQL)).create("grouped")
+        edges = _edges(con, _GROUPED_PAIRS, _GROUPED_ENDS)
+        return Reduction(edges, schema.to_frame(con.sql(_NOTES_SQL)))
 
 
 def merge_reductions(con: DuckDBPyConnection, parts: Sequence[Reduction]) -> Reduction:
-    """Several reductions as one: associative and commutative; the same rows in any order."""
-    return Reduction(
-        _merged(con, [part.edges for part in parts], _merge_edges_sql()),
-        _merged(con, [part.notes for part in parts], _MERGE_NOTES_SQL),
-    )
+    """Several reductions as one: associative and commutative; the same rows in any order.
+
+    Raises:
+        InputError: two endpoints have the same 64-bit hash.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    with _registered(con, [part.notes for part in parts]):
+        notes = schema.to_frame(con.sql(_MERGE_NOTES_SQL))
+    with _registered(con, [part.edges for part in parts]):
+        return Reduction(_edges(con, _MERGED_PAIRS, _MERGED_ENDS), notes)
 
 
-def _merged(con: DuckDBPyConnection, frames: Sequence[pd.DataFrame], sql: str) -> pd.DataFrame:
+@contextmanager
+def _tables(con: DuckDBPyConnection, *names: str) -> Iterator[None]:
+    """Tables of these names may be made inside, and are gone before and afterwards."""
+    drop = "; ".join(f"DROP TABLE IF EXISTS {name}" for name in names)
+    con.execute(drop)
+    try:
+        yield
+    finally:
+        con.execute(drop)
+
+
+@contextmanager
+def _registered(con: DuckDBPyConnection, frames: Sequence[pd.DataFrame]) -> Iterator[None]:
+    """The rows of all frames as ``parts``."""
     import pyarrow as pa
 
     tables = [pa.Table.from_pandas(frame, preserve_index=False) for frame in frames]
-    con.register("parts", pa.concat_tables(tables))
+    con.register("parts", pa.concat_tables(tables).unify_dictionaries())
     try:
-        return schema.to_frame(con.sql(sql))
+        yield
     finally:
         con.unregister("parts")
 
 
-def _mark_window(window: Window) -> str:
-    """A column that says whether a record is outside the window; times are UTC."""
+# ---- the records of a log ----------------------------------------------------------------------
+
+
+def _outside(window: Window) -> str:
+    """Whether a record is outside the window; times are UTC, one without a time is inside."""
     bounds = []
     if window.since is not None:
         bounds.append(f"time < TIMESTAMP '{window.since:%Y-%m-%d %H:%M:%S.%f}'")
     if window.until is not None:
         bounds.append(f"time >= TIMESTAMP '{window.until:%Y-%m-%d %H:%M:%S.%f}'")
-    return f"coalesce({' OR '.join(bounds) or 'FALSE'}, FALSE) AS outside"
+    return f"coalesce({' OR '.join(bounds) or 'FALSE'}, FALSE)"
 
 
-def _columns(names: Iterable[str], prefix: str = "") -> str:
-    return ", ".join(f'{prefix}"{name}"' for name in names)
+def _columns(names: Iterable[str]) -> str:
+    return ", ".join(f'"{name}"' for name in names)
 
 
-def _swap(name: str) -> str:
-    """The column of the other side."""
-    side, _, rest = name.partition("_")
-    return f"{'dst' if side == 'src' else 'src'}_{rest}"
+def _labels_key(side: str) -> str:
+    """What stands for a label set.
+
+    Cilium numbers a label set 256 to 2^24 - 1 in one cluster; reserved and node-local numbers may
+    mean other labels on another node.
+
+    Source: cilium/cilium pkg/identity/numericidentity.go.
+    """
+    return f"""CASE
+        WHEN TRY_CAST({side}_identity AS UBIGINT) BETWEEN 256 AND 16777215
+            THEN {side}_identity::UBIGINT
+        WHEN {side}_labels IS NOT NULL THEN hash({side}_labels) | {1 << 63}
+    END"""
+
+
+def _key(side: str) -> str:
+    return f"hash({_columns(f'{side}_{name}' for name in _TEXTS)}, {side}_labels_key)"
 
 
 def _turned(name: str) -> str:
     """A column of the client or the server: the record's own side, or the other one in a reply."""
-    return f"CASE WHEN from_server THEN {_swap(name)} ELSE {name} END AS {name}"
+    side, _, rest = name.partition("_")
+    other = f"{'dst' if side == 'src' else 'src'}_{rest}"
+    return f"CASE WHEN from_server THEN {other} ELSE {name} END"
 
 
-def _label_key(side: str) -> str:
-    """What stands for a label set. Cilium numbers a label set 256 to 2^24 - 1 in one cluster;
-    reserved and node-local numbers may mean other labels on another node.
+def _in_role(roles: Mapping[int, str], name: str) -> str:
+    """A column that only some of a record's three rows fill."""
+    cases = " ".join(f"WHEN {role} THEN {text}" for role, text in roles.items())
+    return f"CASE role {cases} END AS {name}"
 
-    Source: cilium/cilium pkg/identity/numericidentity.go.
-    """
-    return (
-        f"CASE WHEN TRY_CAST({side}_identity AS BIGINT) BETWEEN 256 AND 16777215"
-        f" THEN {side}_identity ELSE hash({side}_labels)::VARCHAR END AS {side}_label_key"
+
+_PAIR, _SOURCE, _DESTINATION = range(3)
+
+# What a record adds to its edge.
+_MEASURED: Final = {
+    "verdict": "verdict",
+    "traffic_direction": "traffic_direction",
+    "from_server": "from_server",
+    "talking": "talking",
+    "weight": "coalesce(weight, 1)",
+    "packets": "packets",
+    "bytes": "bytes",
+    "lost": "lost",
+    "ended": "coalesce(end_time, time)",
+    "hour_bit": "1::UBIGINT << (hour % 64)",
+}
+
+# What tells edges apart. The client's port says nothing once the record is oriented, else both
+# ports stay. DNS names are few and rare: as keys they cost less than as sets.
+_PAIR_KEYS: Final = {
+    "kind": "CASE WHEN outside AND kind = 'flow' THEN 'outside' ELSE kind END",
+    "reporter": "reporter",
+    "src_port": "CASE WHEN oriented_by IS NULL THEN src_port END",
+    "dst_port": _turned("dst_port"),
+    "protocol": "protocol",
+    "oriented_by": "oriented_by",
+    "src_names": _turned("src_names"),
+    "dst_names": _turned("dst_names"),
+    "block": "hour // 64",
+}
+
+
+def _rows_sql() -> str:
+    """Three rows a record, in one scan: its edge with the measures, and each end with its texts."""
+    ends = (
+        _in_role({_SOURCE: f"src_{name}", _DESTINATION: f"dst_{name}"}, name)
+        for name in (*_ATTRIBUTES, "labels_key")
     )
-
-
-_ENDPOINT_KEYS: Final = (
-    "cluster", "namespace", "pod", "workload", "workload_kind", "service", "ip", "label_key",
-)  # fmt: skip
-
-
-def _group_sql() -> str:
-    """The GROUP BY: short keys, an hour a row, labels of any one record of the key."""
-    sides = [f"{side}_{name}" for side in ("src", "dst") for name in _ENDPOINT_KEYS]
-    carried = ["src_labels", "dst_labels", "src_names", "dst_names"]
-    # The client's port says nothing once the record is oriented; else both ports stay.
-    turned = ", ".join(_turned(name) for name in (*sides, *carried, "src_port", "dst_port"))
+    own = {_SOURCE: "src_key", _DESTINATION: "dst_key"}
+    keys = [
+        _in_role({_PAIR: _turned("src_key"), **own}, "src_key"),
+        _in_role({_PAIR: _turned("dst_key")}, "dst_key"),
+    ]
+    pair = (_in_role({_PAIR: text}, name) for name, text in (_PAIR_KEYS | _MEASURED).items())
     return f"""
     WITH told AS (
         SELECT *, {_ORIENTED_BY} AS oriented_by, {_FROM_SERVER} AS from_server, {_TALKS} AS talking,
-            {_label_key("src")}, {_label_key("dst")}
+            epoch_us(time) // {_HOUR_US} + {_HOUR_ZERO} AS hour,
+            {_labels_key("src")} AS src_labels_key, {_labels_key("dst")} AS dst_labels_key,
+            {_key("src")} AS src_key, {_key("dst")} AS dst_key
         FROM flows
-    ), turned AS (
-        SELECT CASE WHEN outside AND kind = 'flow' THEN 'outside' ELSE kind END AS kind,
-            reporter, protocol, oriented_by, from_server, talking, verdict, traffic_direction, weight, packets, bytes,
-            lost, time, coalesce(end_time, time) AS ended, epoch_us(time) // {_HOUR_US} AS hour,
-            {turned}
-        FROM told
     )
-    SELECT kind, reporter, {_columns(sides)},
-        CASE WHEN oriented_by IS NULL THEN src_port END AS src_port, dst_port, protocol,
-        oriented_by, hour,
-        count(*) AS records, sum(coalesce(weight, 1)) AS weight, sum(packets) AS packets,
-        sum(bytes) AS bytes, min(time) AS first_seen, max(ended) AS last_seen, sum(lost) AS lost,
+    SELECT role <> {_PAIR} AS is_end, time, {", ".join((*keys, *pair, *ends))}
+    FROM told CROSS JOIN (VALUES ({_PAIR}), ({_SOURCE}), ({_DESTINATION})) AS roles(role)
+    """  # noqa: S608 - column names of this module only
+
+
+_GROUP_SQL: Final = f"""
+    SELECT is_end, src_key, dst_key, {_columns((*_PAIR_KEYS, *_TEXTS))}, labels_key,
+        count(*) AS records, sum(weight) AS weight, sum(packets) AS packets, sum(bytes) AS bytes,
+        min(time) AS first_seen, max(ended) AS last_seen, sum(lost) AS lost,
+        bit_or(hour_bit) AS hour_bits,
         count(*) FILTER (verdict = 'FORWARDED') AS forwarded,
         count(*) FILTER (verdict = 'AUDIT') AS audited,
         count(*) FILTER (verdict = 'DENIED') AS denied,
@@ -161,33 +241,80 @@ def _group_sql() -> str:
         count(*) FILTER (from_server) AS replies,
         count(*) FILTER (from_server AND talking) AS answers,
         count(*) FILTER (oriented_by IS NULL AND talking) AS talks,
-        any_value(src_labels) AS src_labels, any_value(dst_labels) AS dst_labels,
-        list(DISTINCT src_names) FILTER (len(src_names) > 0) AS src_names,
-        list(DISTINCT dst_names) FILTER (len(dst_names) > 0) AS dst_names
-    FROM turned GROUP BY ALL
-    """  # noqa: S608 - column names of this module only
+        arg_min(labels, time) AS labels
+    FROM ({_rows_sql()}) GROUP BY ALL
+"""  # noqa: S608 - constants
+
+_BITS: Final = f"""list_transform(
+    list_filter(range(64), lambda bit: (hour_bits >> bit::UBIGINT) & 1 = 1),
+    lambda bit: block * 64 + bit - {_HOUR_ZERO})"""
+
+_GROUPED_PAIRS: Final = f"""
+    SELECT src_key, dst_key, {_columns((*_PLAIN_KEYS, *_COUNTED))}, first_seen, last_seen,
+        {_BITS} AS hours, src_names, dst_names
+    FROM grouped WHERE NOT is_end AND kind = 'flow'
+"""  # noqa: S608 - constants
+
+_GROUPED_ENDS: Final = f"""
+    SELECT src_key AS key, {_columns(_TEXTS)},
+        to_json(list_sort(list_distinct(labels)))::VARCHAR AS labels
+    FROM grouped WHERE is_end
+"""  # noqa: S608 - constants
 
 
-def _edges_sql() -> str:
-    """The grouped records as EDGE rows: labels made comparable, hours collected."""
-    keys = [name for name in schema.EDGE_KEY if name not in {"src_labels", "dst_labels"}]
-    return f"""
-    WITH parts AS (
-        SELECT {_columns(keys)},
-            to_json(list_sort(list_distinct(src_labels)))::VARCHAR AS src_labels,
-            to_json(list_sort(list_distinct(dst_labels)))::VARCHAR AS dst_labels,
-            {_columns(_COUNTED)}, first_seen, last_seen, [hour] AS hours,
-            flatten(src_names) AS src_names, flatten(dst_names) AS dst_names
-        FROM grouped WHERE kind = 'flow'
-    ) {_merge_edges_sql()}
-    """  # noqa: S608 - column names of this module only
+# ---- the rows of reductions --------------------------------------------------------------------
 
 
-def _merge_edges_sql() -> str:
-    """``parts`` with one row a key; measures added, bounded or united."""
-    keys = (f'"{name}"::{schema.EDGE[name]} AS "{name}"' for name in schema.EDGE_KEY)
+def _edge_key(side: str) -> str:
+    return f"hash({', '.join(f'{side}_{name}::VARCHAR' for name in _ATTRIBUTES)})"
+
+
+def _edge_ends(side: str) -> str:
+    texts = ", ".join(f"{side}_{name}::VARCHAR AS {name}" for name in _ATTRIBUTES)
+    return f"SELECT {_edge_key(side)} AS key, {texts} FROM parts"  # noqa: S608 - constants
+
+
+_MERGED_ENDS: Final = f"{_edge_ends('src')} UNION {_edge_ends('dst')}"
+_MERGED_PAIRS: Final = f"""
+    SELECT {_edge_key("src")} AS src_key, {_edge_key("dst")} AS dst_key,
+        {_columns((*_PLAIN_KEYS, *schema.EDGE_MEASURES))}
+    FROM parts
+"""  # noqa: S608 - constants
+
+
+# ---- edges -------------------------------------------------------------------------------------
+
+
+def _edges(con: DuckDBPyConnection, pairs: str, ends: str) -> pd.DataFrame:
+    """EDGE rows, out of rows that name their endpoints by keys, and the endpoints.
+
+    An endpoint's rank is its place in the order of all endpoints by their texts, so edges sorted
+    by rank are sorted by text; endpoints of equal texts have one rank.
+    """
+    ranked = f"SELECT *, dense_rank() OVER (ORDER BY {_columns(_ATTRIBUTES)}) - 1 AS rank"
+    with _tables(con, "ends"):
+        con.execute(f"CREATE TEMP TABLE ends AS {ranked} FROM ({ends})")
+        _refuse_collisions(con)
+        by_rank = f"SELECT DISTINCT rank, {_columns(_ATTRIBUTES)} FROM ends ORDER BY rank"  # noqa: S608
+        texts = con.sql(by_rank).to_arrow_table()
+        return _spelled_out(con.sql(_edges_sql(pairs)).to_arrow_table(), texts)
+
+
+def _refuse_collisions(con: DuckDBPyConnection) -> None:
+    clashes = con.sql("SELECT key FROM ends GROUP BY key HAVING count(*) > 1").fetchall()
+    if clashes:
+        raise InputError(f"two endpoints have the same 64-bit hash (found {clashes[0][0]})")
+
+
+def _edges_sql(pairs: str) -> str:
+    """One row an edge, endpoints as ``src`` and ``dst``; measures added, bounded or united."""
     measures = (_combined(name, type_) for name, type_ in schema.EDGE_MEASURES.items())
-    return f"SELECT {', '.join((*keys, *measures))} FROM parts GROUP BY ALL ORDER BY ALL"  # noqa: S608
+    return f"""
+    SELECT reporter, s.rank AS src, src_port, d.rank AS dst, dst_port, p.protocol, oriented_by,
+        {", ".join(measures)}
+    FROM ({pairs}) p JOIN ends s ON s.key = p.src_key JOIN ends d ON d.key = p.dst_key
+    GROUP BY ALL ORDER BY ALL
+    """  # noqa: S608 - constants
 
 
 def _combined(name: str, type_: str) -> str:
@@ -200,11 +327,29 @@ def _combined(name: str, type_: str) -> str:
 
 _AGGREGATE: Final = {"first_seen": "min", "last_seen": "max"}
 
+
+def _spelled_out(edges: pa.Table, ends: pa.Table) -> pd.DataFrame:
+    """The columns of EDGE: each text of an endpoint is a reference to the list of all."""
+    import pyarrow as pa
+
+    listed = {name: ends[name].dictionary_encode() for name in _ATTRIBUTES}
+    columns = [
+        edges[name]
+        if name in edges.column_names
+        else listed[name.partition("_")[2]].take(edges[name.partition("_")[0]])
+        for name in schema.EDGE
+    ]
+    return schema.arrow_frame(pa.Table.from_arrays(columns, names=list(schema.EDGE)))
+
+
+# ---- notes -------------------------------------------------------------------------------------
+
 _NOTE_MEASURES: Final = """sum(records)::BIGINT AS records, sum(lost)::BIGINT AS lost,
     min(first_seen) AS first_seen, max(last_seen) AS last_seen"""
 
 _NOTES_SQL: Final = f"""
-    SELECT kind, reporter, {_NOTE_MEASURES} FROM grouped GROUP BY kind, reporter ORDER BY ALL
+    SELECT kind, reporter, {_NOTE_MEASURES} FROM grouped WHERE NOT is_end
+    GROUP BY kind, reporter ORDER BY ALL
 """  # noqa: S608 - constants
 
 _MERGE_NOTES_SQL: Final = f"""

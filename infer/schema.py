@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
     from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
 _ENDPOINT: Final = MappingProxyType(
@@ -121,12 +122,16 @@ class Window:
     until: datetime | None = None
 
 
+ALWAYS: Final = Window()
+
+
 @dataclass(frozen=True, slots=True)
 class Reduction:
     """What is left of logs after ``reduce``.
 
     Attributes:
-        edges: columns of ``EDGE``, sorted by key; one row a distinct key.
+        edges: columns of ``EDGE``, sorted by key; one row a distinct key. The texts of endpoints
+            are dictionary-encoded: each is in memory once, however many edges name it.
         notes: one row a (kind, reporter): ``kind``, ``reporter``, ``records``, ``lost``,
             ``first_seen``, ``last_seen``; kinds as in ``FLOW`` and ``outside`` for flow
             records outside the window. Sorted.
@@ -184,12 +189,17 @@ def to_frame(relation: DuckDBPyRelation) -> pd.DataFrame:
 
     Arrow types do not depend on the data (``.df()`` gives another dtype where a NULL occurs).
     """
+    return arrow_frame(relation.to_arrow_table())
+
+
+def arrow_frame(table: pa.Table) -> pd.DataFrame:
+    """An Arrow table as a frame of Arrow-backed columns."""
     import pandas as pd
 
-    return relation.to_arrow_table().to_pandas(types_mapper=pd.ArrowDtype)
+    return table.to_pandas(types_mapper=pd.ArrowDtype)
 
 
 def empty(con: DuckDBPyConnection, columns: Mapping[str, str]) -> DuckDBPyRelation:
     """A relation with these columns and no rows."""
     terms = ", ".join(f'NULL::{type_} AS "{name}"' for name, type_ in columns.items())
-    return con.sql(f"SELECT {terms} WHERE FALSE")  # noqa: S608 - constant column names
+    return con.sql(f"SELECT {terms} WHERE FALSE")
