@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+from itertools import permutations
+from typing import TypeAlias
+
 from hypothesis import strategies as st
 
 from infer.errors import Location
-from infer.netpol import ContainerPort, NetworkPolicy, Outside, Pod, Protocol, parse_policy
+from infer.netpol import (
+    ContainerPort,
+    IpSet,
+    NetworkPolicy,
+    Outside,
+    Pod,
+    PortSet,
+    Protocol,
+    Reachability,
+    parse_policy,
+)
 from netpol.oracle import (
     Block,
     End,
@@ -18,6 +31,8 @@ from netpol.oracle import (
     Spec,
     Universe,
 )
+
+Classes: TypeAlias = tuple[tuple[IpSet, PortSet], ...]
 
 AT = Location("test")
 NAMESPACES = {"a": {"team": "x"}, "b": {"team": "y"}, "c": {}}
@@ -172,3 +187,19 @@ def pods_of(universe: Universe) -> tuple[Pod, ...]:
     """The pods of a universe as values."""
     ends = (as_end(end) for end in universe.ends)
     return tuple(end for end in ends if isinstance(end, Pod))
+
+
+def dense_unchanged(before: Reachability, after: Reachability) -> int:
+    """The unchanged count of a comparison over one set of pods, by asking for each pair."""
+    pairs = (
+        before.between(src, dst) == after.between(src, dst) and bool(after.between(src, dst))
+        for src, dst in permutations(before.pods, 2)
+    )
+    inwards = (_kept(before.from_outside(p), after.from_outside(p)) for p in before.pods)
+    outwards = (_kept(before.to_outside(p), after.to_outside(p)) for p in before.pods)
+    return sum(pairs) + sum(map(len, (*inwards, *outwards)))
+
+
+def _kept(old: Classes, new: Classes) -> set[PortSet]:
+    """The port sets that some addresses have before and after."""
+    return {a for ips, a in old for others, b in new if a == b and ips & others}

@@ -26,6 +26,7 @@ from infer.netpol import (
     compare_policies,
     compare_reachability,
 )
+from netpol.cases import dense_unchanged
 
 NAMESPACES = {"a": {"team": "x"}, "b": {"team": "y"}}
 WEB, DB, DNS = (PortSet.of(Protocol.TCP, 80), PortSet.of(Protocol.TCP, 5432),
@@ -117,6 +118,7 @@ def test_rows_are_those_of_every_pair(old: str, new: str) -> None:
     assert {(row.src, row.dst): (row.old, row.new) for row in between_pods} == {
         ends: ports for ends, ports in dense.items() if ports[0] != ports[1]
     }
+    assert found.unchanged == dense_unchanged(before, after)
     assert all(row.new and not row.old for row in found.added)
     assert all(row.old and not row.new for row in found.removed)
     assert all(row.old and row.new and row.old != row.new for row in found.changed)

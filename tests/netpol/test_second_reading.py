@@ -18,7 +18,7 @@ from infer.netpol import (
     Traffic,
     compare_policies,
 )
-from netpol.cases import as_end, manifests, parsed, pods_of, universes
+from netpol.cases import as_end, dense_unchanged, manifests, parsed, pods_of, universes
 from netpol.oracle import Connection, Manifest, Universe, allowed_connections
 
 Classes: TypeAlias = tuple[tuple[IpSet, PortSet], ...]
@@ -125,11 +125,7 @@ def test_comparison_is_the_difference_of_the_dense_sets(
     assert {(r.src, r.dst): (r.old, r.new) for r in rows if _is_pair(r.src, r.dst)} == {
         ends: ports for ends, ports in pairs.items() if ports[0] != ports[1]
     }
-    assert found.unchanged == sum(bool(a) and a == b for a, b in pairs.values()) + sum(
-        len(_kept(before.from_outside(pod), after.from_outside(pod)))
-        + len(_kept(before.to_outside(pod), after.to_outside(pod)))
-        for pod in pods
-    )
+    assert found.unchanged == dense_unchanged(before, after)
     assert found.equal == (not rows)
     assert found.is_subset == all(row.old <= row.new for row in rows)
     for row in rows:
@@ -139,11 +135,6 @@ def test_comparison_is_the_difference_of_the_dense_sets(
         judged = [Evaluator(parsed(m), namespaces).judge(witness).decision for m in (old, new)]
         assert judged[opened] is Decision.ALLOWED
         assert judged[not opened] is Decision.DENIED
-
-
-def _kept(old: Classes, new: Classes) -> set[PortSet]:
-    """The port sets that some addresses have before and after."""
-    return {a for ips, a in old for others, b in new if a == b and ips & others}
 
 
 def _is_pair(src: object, dst: object) -> bool:
