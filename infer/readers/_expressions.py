@@ -87,9 +87,11 @@ def time(text: str) -> str:
     # A cast to TIMESTAMP passes over the offset; one to TIMESTAMPTZ takes the session's zone for a
     # time that has none.
     zoned = f"regexp_replace({text}, {quoted(zone)}, '\\1\\2:\\3')"
+    # What most logs write comes first, and without a regular expression.
     return f"""CASE
-        WHEN right({text}, 1) = 'Z' OR NOT regexp_matches({text}, {quoted(zone)})
-            THEN TRY_CAST(regexp_replace({text}, ' UTC$', 'Z') AS TIMESTAMP)
+        WHEN right({text}, 1) = 'Z' THEN TRY_CAST({text} AS TIMESTAMP)
+        WHEN right({text}, 4) = ' UTC' THEN TRY_CAST(left({text}, -4) AS TIMESTAMP)
+        WHEN NOT regexp_matches({text}, {quoted(zone)}) THEN TRY_CAST({text} AS TIMESTAMP)
         ELSE make_timestamp(epoch_us(TRY_CAST(rtrim({zoned}, ':') AS TIMESTAMPTZ))) END"""
 
 
@@ -100,9 +102,10 @@ def address(text: str) -> str:
     least one group is not checked).
     """
     lower = f"lower({text})"
-    mapped = f"starts_with({lower}, '::ffff:') AND contains({text}, '.')"
-    return f"""CASE WHEN NOT regexp_full_match({lower}, {quoted(f"{_IPV4}|{_IPV6}")}) THEN NULL
-        WHEN {mapped} THEN substr({lower}, 8) ELSE {lower} END"""
+    return f"""CASE WHEN regexp_full_match({text}, {quoted(_IPV4)}) THEN {text}
+        WHEN NOT regexp_full_match({lower}, {quoted(_IPV6)}) THEN NULL
+        WHEN starts_with({lower}, '::ffff:') AND contains({text}, '.') THEN substr({lower}, 8)
+        ELSE {lower} END"""
 
 
 def protocol(text: str) -> str:

@@ -48,6 +48,7 @@ def to_flow(rows: DuckDBPyRelation, choice: Choice) -> DuckDBPyRelation:
     ]
     read = rows.project(", ".join([*given, "wrong AS wrong_", "line AS line_"]))
     values = _values(choice)
+    values |= {w: w for w in _TIMES if _is_time(types.get(choice.columns.get(w, ""), ""))}
     valued = read.project(
         ", ".join(["*", *(f"{v} AS {sql.column(f'{n}_')}" for n, v in values.items())])
     )
@@ -78,7 +79,7 @@ def _given(what: str, column: str, type_: str) -> str:
     """A column as text (lists as lists, times as times), NULL where it holds no value."""
     if what in _LISTS:
         return _items(column, type_)
-    if what in _TIMES and type_.startswith(("TIMESTAMP", "DATE")):
+    if what in _TIMES and _is_time(type_):
         # Not a cast: that would take the session's time zone.
         is_zoned = type_ == "TIMESTAMP WITH TIME ZONE"
         return f"make_timestamp(epoch_us({column}))" if is_zoned else f"{column}::TIMESTAMP"
@@ -88,6 +89,10 @@ def _given(what: str, column: str, type_: str) -> str:
         return f"{column}::VARCHAR"
     text = f"trim({column})"
     return f"CASE WHEN lower({text}) NOT IN ({_listed(_BLANK)}) THEN {text} END"
+
+
+def _is_time(type_: str) -> bool:
+    return type_.startswith(("TIMESTAMP", "DATE"))
 
 
 def _items(column: str, type_: str) -> str:
