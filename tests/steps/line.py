@@ -28,9 +28,10 @@ Row = Mapping[str, object]
 
 SYN, RST, ACK, SYN_ACK = 2, 4, 16, 18
 NOTHING: Final = Inventory()
+NO_RANGES: Final = Ranges()
 START: Final = datetime(2026, 3, 2, 12, 0)  # noqa: DTZ001 - a table's time, which is UTC
 
-_TYPES: Final = {
+_TYPES: Final[Mapping[str, pa.DataType]] = {
     "VARCHAR": pa.string(),
     "TIMESTAMP": pa.timestamp("us"),
     "INTEGER": pa.int32(),
@@ -97,7 +98,9 @@ def table(rows: Iterable[Row]) -> pa.Table:
 @cache
 def _duckdb() -> DuckDBPyConnection:
     """One session for all tests: the steps leave nothing in it."""
-    return duckdb.connect(config={"threads": 1, "TimeZone": "UTC"})
+    con = duckdb.connect(config={"threads": 1})
+    con.execute("SET TimeZone = 'UTC'")
+    return con
 
 
 def reduced(rows: Iterable[Row]) -> Reduction:
@@ -124,10 +127,9 @@ def orient(reduction: Reduction, inventory: Inventory = NOTHING) -> Oriented:
 
 def who(connections: pd.DataFrame) -> dict[str, tuple[str, ...]]:
     """By what each ``client > server port`` was oriented."""
-    return {
-        f"{c.client_at} > {c.server_at} {c.port}": tuple(c.oriented_by)
-        for c in connections.itertuples(index=False)
-    }
+    columns = (connections[name] for name in ("client_at", "server_at", "port", "oriented_by"))
+    rows = zip(*columns, strict=True)
+    return {f"{client} > {server} {port}": tuple(how) for client, server, port, how in rows}
 
 
 def only(connections: pd.DataFrame, column: str) -> object:
@@ -164,7 +166,7 @@ class Line:
 def run(
     rows: Iterable[Row],
     inventory: Inventory = NOTHING,
-    ranges: Ranges = Ranges(),
+    ranges: Ranges = NO_RANGES,
     cluster: str = "",
 ) -> Line:
     """Rows up to lifted connections."""
