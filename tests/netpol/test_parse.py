@@ -284,6 +284,80 @@ def test_refused_manifest(spec: str, what: str, ports: set[int]) -> None:
 
 
 @pytest.mark.parametrize(
+    "spec",
+    [
+        "{ingress: [{ports: [{port: 1}, {port: 65535}]}]}",
+        "{ingress: [{ports: [{port: 65535, endPort: 65535}, {port: 1, endPort: 65535}]}]}",
+        "{ingress: [{ports: [{port: a-name-of-15-ch}, {port: a1}]}]}",
+        f"{{podSelector: {{matchLabels: {{{'k' * 63}: {'v' * 63}}}}}}}",
+        f"{{podSelector: {{matchLabels: {{{'d' * 253}/k: ''}}}}}}",
+        "{podSelector: {matchLabels: {a.b-c/D_e.f: X-1_y.z}}}",
+        "{policyTypes: [Ingress, Ingress]}",
+        "{ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/8, except: [10.0.0.0/9]}}]}]}",
+    ],
+)
+def test_extremes_are_accepted(spec: str) -> None:
+    """The widest values that an API server takes are taken, without a word."""
+    assert parse_policies([manifest(spec)], AT).warnings == ()
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        f"{{podSelector: {{matchLabels: {{{'k' * 64}: v}}}}}}",
+        f"{{podSelector: {{matchLabels: {{k: {'v' * 64}}}}}}}",
+        f"{{podSelector: {{matchLabels: {{{'d' * 254}/k: v}}}}}}",
+        "{podSelector: {matchLabels: {/k: v}}}",
+        "{podSelector: {matchLabels: {A.b/k: v}}}",
+        "{ingress: [{ports: [{port: a-name-of-16-chr}]}]}",
+        "{ingress: [{ports: [{port: 1-}]}]}",
+        "{ingress: [{ports: [{port: -a}]}]}",
+    ],
+)
+def test_one_step_further_is_refused(spec: str) -> None:
+    """Names one character too long, or with a wrong one at an end, are refused."""
+    with pytest.raises(PolicyError):
+        parse_policy(manifest(spec), AT)
+
+
+@pytest.mark.parametrize(
+    ("spec", "hint"),
+    [
+        ("{ingress: [{ports: [{port: '80'}]}]}", "write a number without quotes"),
+        ("{ingress: [{ports: [{port: A}]}]}", None),
+        ("{podSelector: {matchLabels: {a: true}}}", 'quote it: "true"'),
+        ("{podSelector: {matchLabels: {a: null}}}", 'quote it: ""'),
+        (
+            "{ingress: [{ports: [{port: 2, endPort: 1}]}]}",
+            "endPort must be >= port (networking.k8s.io/v1 NetworkPolicyPort)",
+        ),
+    ],
+)
+def test_hint_says_what_to_do(spec: str, hint: str | None) -> None:
+    """A refusal that has an obvious remedy names it."""
+    with pytest.raises(PolicyError) as error:
+        parse_policy(manifest(spec), AT)
+
+    assert error.value.hint == hint
+
+
+def test_several_refusals_are_counted() -> None:
+    """The first is told in full, the others by their number."""
+    spec = "{ingress: [{ports: [{port: 0}, {port: 0}]}], policyTypes: [x]}"
+
+    with pytest.raises(PolicyError, match=r"\(and 2 more\)$"):
+        parse_policy(manifest(spec), AT)
+
+
+def test_long_values_are_cut_in_messages() -> None:
+    """A message stays readable, whatever was found."""
+    with pytest.raises(PolicyError) as error:
+        parse_policy({"spec": "x" * 1000}, AT)
+
+    assert len(error.value.what) < 100
+
+
+@pytest.mark.parametrize(
     ("change", "what"),
     [
         ({"metadata": {}}, "metadata.name is not set"),
@@ -386,6 +460,13 @@ def test_lists_are_opened() -> None:
 
     assert [policy.name for policy in parsed.policies] == ["p", "q", "r"]
     assert parsed.warnings == ()
+
+
+def test_items_of_another_kind_are_not_opened() -> None:
+    """Only a kind that ends in List is a list; what else has items keeps them to itself."""
+    bundle = {"apiVersion": "example.com/v1", "kind": "Bundle", "items": [manifest("{}")]}
+
+    assert parse_policies([bundle], AT).policies == ()
 
 
 def test_refusal_in_a_list_has_its_place() -> None:
