@@ -6,7 +6,7 @@ The only place that knows the order of the steps.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -29,7 +29,6 @@ from infer.exposure import Exposure, Known, measure_exposure
 from infer.group import Grouped, group_endpoints
 from infer.lift import Context, Lifted, lift_connections
 from infer.model import (
-    Address,
     Inventory,
     Kind,
     Notice,
@@ -86,7 +85,7 @@ class Options:
     namespaces: tuple[str, ...] = ()
     directions: tuple[Direction, ...] = BOTH
     default_deny: DefaultDeny = DefaultDeny.AUTO
-    ranges: Ranges = Ranges()
+    ranges: Ranges = field(default_factory=Ranges)
     cluster: str = ""
     world_exact: bool = False
     profile: Profile = Profile.SPEC
@@ -132,6 +131,16 @@ def suggest_policies(
     con: DuckDBPyConnection, reduction: Reduction, inventory: Inventory, options: Options
 ) -> Suggestion:
     """The least policies that allow what a log shows, replayed over that log.
+
+    Exact for what orientation and grouping give it: every connection that is not left out is
+    allowed, and between known workloads nothing else is, but for what ``exposure`` counts as
+    widening. Equal records in any order give an equal suggestion.
+
+    Args:
+        con: an embedded DuckDB session.
+        reduction: merged over the whole log.
+        inventory: what the API objects say; empty where none was given.
+        options: what the user chose.
 
     Raises:
         InputError: a namespace that was asked for is not known, or the log has several clusters.
@@ -206,12 +215,12 @@ def _decide(scene: _Scene, options: Options) -> _Decided:
     around = _surroundings(scene, options)
     dns = dict(dns_servers(scene.inventory, workloads, scene.lifted.seen, scene.backends))
     allowances, opened = _needs(scene, around, scoped, dns)
-    opened = tuple(o for o in opened if o.direction in options.directions
-                   and o.subject.namespace in namespaces)  # fmt: skip
+    asked = {(s.id, direction) for s in scoped for direction in options.directions}
+    opened = tuple(each for each in opened if (each.subject, each.direction) in asked)
     isolated = isolate_subjects(scoped, evident(scene.lifted.seen), options.directions, opened)
     inside = [w for w in workloads if w.id.namespace in namespaces]
     denials = decide_denials(inside, isolated, subjects, options.directions, options.default_deny)
-    opened = tuple(o for o in opened if o.subject in isolated)
+    opened = tuple(each for each in opened if each.subject in isolated)
     assembled = assemble_policies(scoped, allowances, isolated)
     return _Decided(namespaces, assembled, denials, opened, dns, subjects)
 
@@ -260,9 +269,7 @@ def _needs(
 # ---- measuring ---------------------------------------------------------------------------------
 
 
-def _conclude(
-    scene: _Scene, decided: _Decided, oriented: Oriented, options: Options
-) -> Suggestion:
+def _conclude(scene: _Scene, decided: _Decided, oriented: Oriented, options: Options) -> Suggestion:
     workloads = {w.id: w for w in scene.grouped.workloads}
     cast = Cast(scene.enriched.endpoints, workloads, scene.enriched.namespaces)
     coverage = replay_connections(
@@ -303,7 +310,7 @@ def _known(scene: _Scene, decided: _Decided) -> Known:
 
 
 def _opened_ranges(decided: _Decided, ranges: Ranges) -> dict[Ground, int]:
-    """(workload, direction, protocol, port) that are open to a whole range of addresses."""
+    """How many (policy rule, protocol, port) are open to a whole range of addresses, by ground."""
     wide = {Ground.WORLD} | ({Ground.NODE} if node_peers(ranges) else set())
     rules = {
         ref: rule for policy in decided.policies for d in Direction for ref, rule in policy.refs(d)
@@ -353,10 +360,12 @@ def _label_notices(scene: _Scene, decided: _Decided) -> Iterable[Notice]:
 def _nothing(scene: _Scene, decided: _Decided) -> Notice:
     """Why there is no policy at all."""
     if not scene.grouped.workloads:
-        text = "no policy: the log names no pod, and no inventory tells whose the addresses are (-i)"
+        text = (
+            "no policy: the log names no pod, and no inventory (-i) tells whose the addresses are"
+        )
         return Notice("no-pods", text, finding=True)
     if not decided.namespaces:
-        text = "no policy: only the platform's own namespaces were seen, and they must be named (-n)"
+        text = "no policy: only namespaces of the platform were seen, and these must be named (-n)"
         seen = tuple(sorted({w.id.namespace for w in scene.grouped.workloads}))
         return Notice("only-system-namespaces", text, seen, finding=True)
     text = "no policy: nothing in these namespaces can be isolated"
