@@ -6,12 +6,13 @@ pod of its namespace, or the workloads that it cannot tell apart are one subject
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Final
 
-from infer.model import Labels, Member, Subject, Workload, WorkloadId
+from infer.model import Labels, Subject, Workload, WorkloadId
 from infer.netpol import LabelSelector, Operator, Requirement
 from infer.owners import (
     is_label,
@@ -60,24 +61,31 @@ def select_subjects(workloads: Iterable[Workload]) -> Selected:
 
 
 def _select_namespace(workloads: list[Workload]) -> Selected:
-    groups = [_Group((w,)) for w in workloads if w.stable is not None]
+    told = [w for w in workloads if w.stable is not None]
+    pods = _Pods.of(told)
+    groups = {w.id: _Group((w,)) for w in told}  # by every workload of the group
+    found: dict[_Group, LabelSelector] = {}
     hopeless = [w.id for w in workloads if w.stable is None]
-    while clash := _first_clash(groups):
-        groups = [g for g in groups if g not in clash]
-        if len(clash) > 1:
-            groups.append(_Group.joined(clash))
+    waiting = [*groups.values()]
+    while waiting:
+        group = waiting.pop()
+        if group in found or groups.get(group.id) is not group:
+            continue  # joined to another since
+        if selector := _selector(group, pods):
+            found[group] = selector
+            continue
+        mixed = {groups[id_] for id_ in pods.mixed_up(group) if id_ in groups}
+        if mixed:
+            joined = _Group.joined([group, *mixed])
+            groups |= dict.fromkeys(joined.ids, joined)
+            found = {g: s for g, s in found.items() if g not in mixed}
+            waiting.append(joined)
         else:
-            hopeless += [w.id for w in clash[0].workloads]
-    found = [(g, _selector(g, _other_labels(g, groups))) for g in groups]
-    subjects = [_subject(group, selector) for group, selector in found if selector]
-    subjects.sort(key=lambda subject: subject.id)
+            hopeless += group.ids
+            groups = {id_: g for id_, g in groups.items() if g is not group}
+    subjects = sorted((Subject(g.id, g.ids, s) for g, s in found.items()), key=lambda s: s.id)
     warnings = tuple(_cannot_tell(s) for s in subjects if len(s.workloads) > 1)
     return Selected(tuple(subjects), tuple(sorted(hopeless)), warnings)
-
-
-def _subject(group: _Group, selector: LabelSelector) -> Subject:
-    ids = tuple(w.id for w in group.workloads)
-    return Subject(ids[0], ids, selector)
 
 
 def _cannot_tell(subject: Subject) -> str:
@@ -85,9 +93,9 @@ def _cannot_tell(subject: Subject) -> str:
     return f"labels cannot tell {names} apart: one policy covers all of them"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Group:
-    """Workloads that are one subject."""
+    """Workloads that are one subject, sorted."""
 
     workloads: tuple[Workload, ...]
 
@@ -96,31 +104,25 @@ class _Group:
         return cls(tuple(sorted((w for g in groups for w in g.workloads), key=lambda w: w.id)))
 
     @property
-    def label_sets(self) -> tuple[dict[str, str], ...]:
-        """The distinct label sets of the pods, as far as they are valid."""
-        return tuple(map(dict, sorted({valid_labels(m.labels or ()) for m in self._members()})))
+    def ids(self) -> tuple[WorkloadId, ...]:
+        return tuple(workload.id for workload in self.workloads)
 
     @property
-    def current(self) -> tuple[dict[str, str], ...]:
-        """The label sets that a selector must match: those with the stable labels."""
-        asked = set(self.stable)
-        return tuple(labels for labels in self.label_sets if asked <= set(labels.items()))
+    def id(self) -> WorkloadId:
+        return self.workloads[0].id
 
     @property
     def stable(self) -> Labels:
         """Stable labels of all pods; where a change left none, those of the newest pod."""
-        shared = set.intersection(*(set(w.stable or ()) for w in self.workloads))
-        return tuple(sorted(shared)) or self._newest()
-
-    def _members(self) -> Iterator[Member]:
-        return (m for w in self.workloads for m in w.members if m.labels is not None)
+        first, *rest = (set(w.stable or ()) for w in self.workloads)
+        return tuple(sorted(first.intersection(*rest))) or self._newest()
 
     def _newest(self) -> Labels:
         if len(self.workloads) > 1:
             return ()
-        dated = [m for m in self._members() if m.last_seen is not None]
-        newest = max(dated, key=lambda m: (m.last_seen, m.name), default=None)
-        return stable_labels(newest.labels or ()) if newest else ()
+        members = self.workloads[0].members
+        dated = [(m.last_seen, m.name, m.labels) for m in members if m.last_seen and m.labels]
+        return stable_labels(max(dated)[2]) if dated else ()
 
     @property
     def own(self) -> LabelSelector | None:
@@ -141,44 +143,87 @@ def _is_valid(selector: LabelSelector) -> bool:
     )
 
 
-def _other_labels(group: _Group, groups: Iterable[_Group]) -> list[dict[str, str]]:
-    return [labels for other in groups if other is not group for labels in other.label_sets]
+@dataclass(frozen=True, slots=True)
+class _Pods:
+    """The distinct label sets of each workload of a namespace, numbered, and who carries what."""
+
+    labels: tuple[dict[str, str], ...]
+    owners: tuple[WorkloadId, ...]
+    by_owner: Mapping[WorkloadId, frozenset[int]]
+    carrying: Mapping[tuple[str, str], frozenset[int]]
+
+    @classmethod
+    def of(cls, workloads: Iterable[Workload]) -> _Pods:
+        rows = [
+            (workload.id, labels)
+            for workload in workloads
+            for labels in sorted(
+                {valid_labels(m.labels) for m in workload.members if m.labels is not None}
+            )
+        ]
+        by_owner: dict[WorkloadId, list[int]] = {}
+        carrying: dict[tuple[str, str], list[int]] = {}
+        for number, (owner, labels) in enumerate(rows):
+            by_owner.setdefault(owner, []).append(number)
+            for pair in labels:
+                carrying.setdefault(pair, []).append(number)
+        return cls(
+            tuple(dict(labels) for _, labels in rows),
+            tuple(owner for owner, _ in rows),
+            {owner: frozenset(numbers) for owner, numbers in by_owner.items()},
+            {pair: frozenset(numbers) for pair, numbers in carrying.items()},
+        )
+
+    def of_group(self, group: _Group) -> frozenset[int]:
+        """The label sets of a group."""
+        return frozenset(number for id_ in group.ids for number in self.by_owner.get(id_, ()))
+
+    def carriers(self, labels: Iterable[tuple[str, str]]) -> frozenset[int]:
+        """The label sets that have all of these labels."""
+        parts = sorted((self.carrying.get(pair, frozenset()) for pair in labels), key=len)
+        return parts[0].intersection(*parts[1:]) if parts else frozenset(range(len(self.labels)))
+
+    def matching(self, selector: LabelSelector) -> frozenset[int]:
+        """The label sets that a selector matches."""
+        equal = [(r.key, r.values[0]) for r in selector.requirements if len(r.values) == 1
+                 and r.operator is Operator.IN]  # fmt: skip
+        return frozenset(n for n in self.carriers(equal) if selector.matches(self.labels[n]))
+
+    def keys(self, numbers: Iterable[int]) -> set[str]:
+        """All keys of some label sets."""
+        return {key for number in numbers for key in self.labels[number]}
+
+    def mixed_up(self, group: _Group) -> set[WorkloadId]:
+        """The other workloads with a pod that no key sets apart from those of the group."""
+        mine = self.of_group(group)
+        own = self.keys(mine)
+        others = self.carriers(group.stable) - mine
+        return {self.owners[n] for n in others if not _foreign_keys([self.labels[n]], own)}
 
 
-def _first_clash(groups: list[_Group]) -> list[_Group]:
-    """The first group that no selector sets apart, with the groups that it is mixed up with."""
-    for group in groups:
-        if _selector(group, _other_labels(group, groups)) is None:
-            shared = LabelSelector.of(dict(group.stable))
-            mixed = [g for g in groups if g is not group and _overlap(g, group, shared)]
-            return [group, *mixed]
-    return []
+def _selector(group: _Group, pods: _Pods) -> LabelSelector | None:
+    """The first selector that matches all current pods of the group and none of the others."""
+    mine = pods.of_group(group)
+    # Where labels changed half-way, the stable ones are those of the newest pods.
+    current = pods.carriers(group.stable) & mine
+    return next(
+        (s for s in _candidates(group, pods, mine)
+         if s.requirements and current <= pods.matching(s) <= mine),
+        None,
+    )  # fmt: skip
 
 
-def _overlap(other: _Group, group: _Group, selector: LabelSelector) -> bool:
-    """Whether a selector of ``group`` also matches a pod of ``other`` that no key sets apart."""
-    own = {key for labels in group.label_sets for key in labels}
-    return any(
-        selector.matches(labels) and not _foreign_keys([labels], own) for labels in other.label_sets
-    )
-
-
-def _selector(group: _Group, others: list[dict[str, str]]) -> LabelSelector | None:
-    """The first selector that matches all pods of the group and none of the others."""
-    return next((s for s in _candidates(group, others) if _fits(s, group.current, others)), None)
-
-
-def _candidates(group: _Group, others: list[dict[str, str]]) -> Iterator[LabelSelector]:
+def _candidates(group: _Group, pods: _Pods, mine: frozenset[int]) -> Iterator[LabelSelector]:
     if group.own is not None:
         yield group.own
-        yield _with_absent_keys(group.own, group, others)
+        yield _with_absent_keys(group.own, pods, mine)
     labels = dict(group.stable)
     for chosen in _key_sets(sorted(labels, key=preference)[:_TRIED]):
-        yield LabelSelector.of({key: labels[key] for key in chosen})
+        if pods.carriers((key, labels[key]) for key in chosen) <= mine:
+            yield LabelSelector.of({key: labels[key] for key in chosen})
     whole = LabelSelector.of(labels)
-    if labels:
-        yield whole
-    yield _with_absent_keys(whole, group, others)
+    yield whole
+    yield _with_absent_keys(whole, pods, mine)
 
 
 def _key_sets(keys: list[str]) -> list[tuple[str, ...]]:
@@ -191,27 +236,14 @@ def _key_sets(keys: list[str]) -> list[tuple[str, ...]]:
     return sorted(sets, key=lambda chosen: not any(names_workload(key) for key in chosen))
 
 
-def _fits(
-    selector: LabelSelector, own: Iterable[Mapping[str, str]], others: Iterable[Mapping[str, str]]
-) -> bool:
-    return (
-        bool(selector.requirements)
-        and all(selector.matches(labels) for labels in own)
-        and not any(selector.matches(labels) for labels in others)
-    )
-
-
-def _with_absent_keys(
-    selector: LabelSelector, group: _Group, others: list[dict[str, str]]
-) -> LabelSelector:
+def _with_absent_keys(selector: LabelSelector, pods: _Pods, mine: frozenset[int]) -> LabelSelector:
     """The selector, plus ``DoesNotExist`` on keys that only the other matching pods carry.
 
     With no label at all and nobody else to set apart, the usual keys are named, so that pods
     which come later with labels of their own are not selected.
     """
-    own = {key for labels in group.label_sets for key in labels}
-    mixed = [labels for labels in others if selector.matches(labels)]
-    absent = _cover(mixed, own)
+    own = pods.keys(mine)
+    absent = _cover([pods.labels[n] for n in sorted(pods.matching(selector) - mine)], own)
     if not absent and not selector.requirements:
         absent = [key for key in _USUAL_KEYS if key not in own]
     added = tuple(Requirement(key, Operator.DOES_NOT_EXIST) for key in absent)
@@ -221,8 +253,11 @@ def _with_absent_keys(
 def _cover(mixed: list[dict[str, str]], own: set[str]) -> list[str]:
     """Few keys of which every mixed-up label set carries one: the most common first."""
     left, chosen = list(mixed), []
-    while left and (keys := _foreign_keys(left, own)):
-        best = min(keys, key=lambda k: (-sum(k in labels for labels in left), preference(k)))
+    while left:
+        counts = Counter(key for labels in left for key in _foreign_keys([labels], own))
+        if not counts:
+            break
+        best = min(counts, key=lambda key: (-counts[key], preference(key)))
         chosen.append(best)
         left = [labels for labels in left if best not in labels]
     return sorted(chosen)
