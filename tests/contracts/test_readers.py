@@ -105,8 +105,8 @@ def test_a_garbage_line_is_counted_and_nothing_else_changes(log: Path, tmp_path:
     """One line of garbage is one malformed row more, wherever it stands."""
     name, lines = log.parent.name, log.read_bytes().splitlines()
     before = kinds(rows_of(log, name))
-    for at in (2, len(lines)):
-        spoilt = b"\n".join([*lines[:at], b"%% gar,bage\xff\x01 %%", *lines[at:]])
+    for at, byte in ((2, b"\x01"), (len(lines), b"\xff"), (2, b"\r")):
+        spoilt = b"\n".join([*lines[:at], b"%% gar" + byte + b"bage %%", *lines[at:]])
         path = tmp_path / log.name
         path.write_bytes(spoilt)
 

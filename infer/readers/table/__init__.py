@@ -186,19 +186,29 @@ def _numbered(con: DuckDBPyConnection, source: Source) -> tuple[DuckDBPyRelation
 
 def _csv_texts(source: Source) -> Iterator[tuple[int, str]]:
     """The rows of a CSV file as JSON objects; the header is none."""
-    decoded = (line.decode("utf-8", "replace").replace("\0", "\ufffd") for line in lines(source))
     names = _unique(_column_names(source))
-    rows = csv.reader((f"{line}\n" for line in decoded), delimiter=_header(_first_line(source))[1])
+    separator = _header(_first_line(source))[1]
+    rows = csv.reader(map(_printable, lines(source)), delimiter=separator)
     next(rows, None)
-    try:
-        for row in rows:
-            if len(row) == len(names):
-                yield rows.line_num, json.dumps(dict(zip(names, row, strict=True)))
-            elif row:
-                what = f"has {len(row)} fields and not {len(names)}"
-                yield rows.line_num, json.dumps({_WRONG: what})
-    except csv.Error as error:
-        yield rows.line_num, json.dumps({_WRONG: f"no CSV from here on ({error})"})
+    while True:
+        try:
+            row = next(rows)
+        except StopIteration:
+            return
+        except csv.Error as error:  # a cell without end; the next line starts anew
+            yield rows.line_num, json.dumps({_WRONG: f"no CSV ({error})"})
+            continue
+        if len(row) == len(names):
+            yield rows.line_num, json.dumps(dict(zip(names, row, strict=True)))
+        elif row:
+            what = f"has {len(row)} fields and not {len(names)}"
+            yield rows.line_num, json.dumps({_WRONG: what})
+
+
+def _printable(line: bytes) -> str:
+    """A line for ``csv``, which stops at NUL and at a carriage return within it."""
+    text = line.decode("utf-8", "replace")
+    return text.replace("\0", "\ufffd").replace("\r", "\ufffd") + "\n"
 
 
 def _first_line(source: Source) -> str:

@@ -81,8 +81,12 @@ def _given(what: str, column: str, type_: str) -> str:
         return _items(column, type_)
     if what in _TIMES and _is_time(type_):
         # Not a cast: that would take the session's time zone.
-        is_zoned = type_ == "TIMESTAMP WITH TIME ZONE"
-        return f"make_timestamp(epoch_us({column}))" if is_zoned else f"{column}::TIMESTAMP"
+        is_zoned = "TIME ZONE" in type_ or "TZ" in type_
+        return (
+            f"make_timestamp(epoch_us({column}::TIMESTAMPTZ))"
+            if is_zoned
+            else f"{column}::TIMESTAMP"
+        )
     if type_.endswith("[]"):
         return f"nullif(array_to_string({column}, ','), '')"
     if type_ != "VARCHAR":
