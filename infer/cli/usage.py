@@ -20,9 +20,9 @@ def _sentence(err: TyperException, arguments: Sequence[str]) -> str:
     if not err.message or not names:
         return _tidy(err.format_message())
     what = _tidy(err.message)
-    found = _value(names, arguments)
+    found = repr(_value(names, arguments))
     where = " / ".join(names)
-    return f"{where}: {what}" if found in what else f"{where}: {what} ({found!r} found)"
+    return f"{where}: {what}" if found in what else f"{where}: {what} ({found} found)"
 
 
 def _tidy(message: str) -> str:

@@ -45,7 +45,8 @@ def rollout_lines(suggestion: Suggestion, delivered: Delivered) -> Iterator[Line
 
 def _written(written: Written, directory: Path) -> Iterator[Line]:
     files = counted(len(written.written), "file")
-    yield _row("written", f"{files} in {directory}, {len(written.unchanged):,} unchanged")
+    yield _row("written", f"{files}, {len(written.unchanged):,} unchanged, in the directory")
+    yield _command("", str(directory))
     for path in written.foreign:
         text = f"{path} is not netinfer's and was left alone: it does not list these policies"
         yield Line(f"{'':<{_LABEL}}{text}", _LABEL, Tone.CAUTION)

@@ -130,7 +130,8 @@ def connection(value: Connection) -> Document:
 
 def stable_id(value: Connection, reason: str) -> str:
     """The same for the same connection and reason in every run."""
-    return sha256(f"{value}\n{reason}".encode()).hexdigest()[:_ID_DIGITS]
+    named = json.dumps([connection(value), reason], sort_keys=True)
+    return sha256(named.encode()).hexdigest()[:_ID_DIGITS]
 
 
 def _left_out(each: LeftOut) -> Document:
