@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import product
+from random import Random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from infer.allow import aggregate_addresses
+from infer.collapse import collapse_rules, join_peers
+from infer.netpol import (
+    OWN_NAMESPACE,
+    AnyPeer,
+    IpBlock,
+    IpSet,
+    LabelSelector,
+    Operator,
+    Peer,
+    PodPeer,
+    PortSet,
+    Protocol,
+    Requirement,
+    Rule,
+)
+from rules.world import tcp, udp
+
+Allowed = list[tuple[Peer, PortSet]]
+
+BANK = LabelSelector.of({"kubernetes.io/metadata.name": "bank"})
+UNIVERSE = [
+    (place, {k: v for k, v in (("app", app), ("tier", tier)) if v})
+    for place, app, tier in product((OWN_NAMESPACE, BANK), ("", "a", "b", "c"), ("", "1", "2"))
+]
+
+requirements = st.one_of(
+    st.builds(
+        lambda key, values: Requirement(key, Operator.IN, tuple(values)),
+        st.sampled_from(["app", "tier"]),
+        st.sets(st.sampled_from(["a", "b", "c", "1", "2"]), min_size=1, max_size=2),
+    ),
+    st.builds(Requirement, st.sampled_from(["app", "tier"]), st.just(Operator.DOES_NOT_EXIST)),
+)
+pod_peers = st.builds(
+    PodPeer,
+    st.lists(requirements, min_size=1, max_size=2).map(tuple).map(LabelSelector),
+    st.sampled_from([OWN_NAMESPACE, BANK]),
+)
+blocks = st.sampled_from([IpBlock("192.0.2.1/32"), IpBlock("192.0.2.2/32"), IpBlock("::/0")])
+peers = st.one_of(pod_peers, pod_peers, blocks)
+port_sets = st.sampled_from([tcp(80), tcp(80, 81), udp(53), tcp(80) | udp(53)])
+allowed_lists = st.lists(st.tuples(peers, port_sets), max_size=6)
+
+
+def said(rules: Iterable[Rule]) -> Iterator[tuple[Peer, PortSet]]:
+    """What rules allow, peer by peer."""
+    for rule in rules:
+        assert not isinstance(rule.peers, AnyPeer)
+        yield from ((peer, rule.ports) for peer in rule.peers)
+
+
+def meaning(allowed: Iterable[tuple[Peer, PortSet]]) -> dict[object, PortSet]:
+    """The ports of each pod there can be, and of each block."""
+    found: dict[object, PortSet] = {}
+    for peer, ports in allowed:
+        hit: list[object] = [peer]
+        if isinstance(peer, PodPeer):
+            hit = [
+                number
+                for number, (place, labels) in enumerate(UNIVERSE)
+                if place == peer.namespaces and peer.pods.matches(labels)
+            ]
+        for each in hit:
+            found[each] = found.get(each, PortSet.NONE) | ports
+    return found
+
+
+@given(allowed_lists)
+def test_collapse_is_exact(allowed: Allowed) -> None:
+    """Rules allow each pod and address exactly what they were made of."""
+    assert meaning(said(collapse_rules(allowed))) == meaning(allowed)
+
+
+@given(allowed_lists)
+def test_collapse_is_idempotent(allowed: Allowed) -> None:
+    """Collapsing what rules say gives the same rules."""
+    rules = collapse_rules(allowed)
+
+    assert collapse_rules(said(rules)) == rules
+
+
+@given(allowed_lists, st.randoms(use_true_random=False))
+def test_collapse_is_free_of_order(allowed: Allowed, rng: Random) -> None:
+    """Equal allowances in any order, said in one or in parts, give equal rules."""
+    shuffled = rng.sample(allowed, len(allowed))
+    single = [(p, PortSet((r,))) for p, ports in shuffled for r in ports.ranges]
+
+    assert collapse_rules(allowed) == collapse_rules(shuffled) == collapse_rules(single)
+
+
+def _partitions(items: list[Peer]) -> Iterator[list[list[Peer]]]:
+    """All ways to put items into groups."""
+    if not items:
+        yield []
+        return
+    first, *rest = items
+    for groups in _partitions(rest):
+        yield [[first], *groups]
+        for n in range(len(groups)):
+            yield [*groups[:n], [first, *groups[n]], *groups[n + 1 :]]
+
+
+@given(st.lists(st.tuples(peers, port_sets), max_size=5))
+def test_collapse_is_minimal(allowed: Allowed) -> None:
+    """No way to name each peer once, tried one by one, needs fewer rules."""
+    ports_of: dict[Peer, PortSet] = {}
+    for peer, ports in allowed:
+        ports_of[peer] = ports_of.get(peer, PortSet.NONE) | ports
+    fewest = min(
+        len(groups)
+        for groups in _partitions(list(ports_of))
+        if all(len({ports_of[peer] for peer in group}) == 1 for group in groups)
+    )
+
+    assert len(collapse_rules(allowed)) == fewest
+
+
+@given(st.sets(peers, max_size=6))
+def test_joined_peers_do_not_join_further(found: set[Peer]) -> None:
+    """Joining leaves at most as many peers, and is done at once."""
+    joined = join_peers(found)
+
+    assert len(joined) <= len(found)
+    assert join_peers(joined) == joined
+
+
+addresses = st.one_of(
+    st.integers(0, 15).map(lambda n: f"192.0.2.{n}"), st.integers(0, 7).map("2001:db8::{}".format)
+)
+wide = st.lists(
+    st.tuples(st.sampled_from([IpBlock("192.0.2.0/29"), IpBlock("::/0")]), port_sets), max_size=2
+)
+
+
+@given(st.dictionaries(addresses, port_sets), wide)
+def test_aggregation_is_exact(
+    ports_of: dict[str, PortSet], covered: list[tuple[IpBlock, PortSet]]
+) -> None:
+    """Blocks and what is covered anyway allow each address its ports, and no other address."""
+    blocks = aggregate_addresses(ports_of, covered)
+
+    for ip in (*(f"192.0.2.{n}" for n in range(17)), *(f"2001:db8::{n}" for n in range(9))):
+        exact = PortSet.union(p for b, p in blocks if b.addresses.contains(ip))
+        anyway = PortSet.union(p for b, p in covered if b.addresses.contains(ip))
+        asked = ports_of.get(ip, PortSet.NONE)
+        assert exact <= asked <= exact | anyway
+    assert all(b.addresses <= IpSet.union(map(IpSet.of_address, ports_of)) for b, _ in blocks)
+
+
+def test_protocols() -> None:
+    """The ports of these laws are of two protocols, so that both count."""
+    assert not tcp(80) & udp(80)
+    assert tcp(80) == PortSet.of(Protocol.TCP, 80)
