@@ -87,6 +87,18 @@ def test_writes_policies_only_for_the_namespaces_that_are_named(
     assert {policy.namespace for policy in system.policies} == {"kube-system"}
 
 
+@pytest.mark.parametrize("bound", ["30m", "2026-03-02T09:00:00Z"], ids=["duration", "time"])
+def test_a_window_is_a_time_or_counts_back_from_the_last_record(bound: str, tmp_path: Path) -> None:
+    """``--since``: what lies before it makes no rule, and the window is printed as times."""
+    early = Call(WEB[0], API[0], 9090)
+    late = [Call(WEB[0], API[0], 8080, minute=90), Call(WEB[0], COREDNS, 53, "UDP", minute=91)]
+    result = run(tmp_path, early, *late, options=("--since", bound))
+
+    assert ports_to(result, "shop/api", {"app": "web"}, Direction.INGRESS) == tcp(8080)
+    assert result.stats["records"]["read"] == 4
+    assert "2026-03-02T09:" in result.err
+
+
 def test_replies_never_become_rules(tmp_path: Path) -> None:
     """A server gets no egress to its client, the client no ingress, and no ephemeral port."""
     result = run(tmp_path, Call(WEB[0], API[0], 8080), *dns(WEB[0]))
