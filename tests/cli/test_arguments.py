@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -78,3 +79,16 @@ def test_a_bad_range_is_refused(text: str) -> None:
         read_ranges([], [text], [])
 
     assert repr(text) in str(caught.value)
+
+
+def test_a_time_without_a_zone_is_utc_wherever_the_machine_stands(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The same command gives the same window on every machine."""
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        assert read_span("2026-03-02T12:00:00", None).since == NOON
+    finally:
+        monkeypatch.undo()
+        time.tzset()

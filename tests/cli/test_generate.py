@@ -141,7 +141,7 @@ def test_namespaces_are_chosen_with_n(run: Run, tmp_path: Path) -> None:
 def test_direction_limits_what_is_isolated(
     run: Run, log: Path, direction: str, types: list[str]
 ) -> None:
-    """What a policy isolates is explicit and holds the chosen directions, also in the default-deny."""
+    """Each policyTypes holds the chosen directions, also in the default-deny."""
     manifests = list(yaml.safe_load_all(run("generate", log, "--direction", direction).out))
 
     assert all(m["spec"]["policyTypes"] == types for m in manifests)
