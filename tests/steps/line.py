@@ -51,7 +51,7 @@ def utc(seconds: float) -> datetime:
     return at(seconds).replace(tzinfo=UTC)
 
 
-def flow(src: str, dst: str, **more: object) -> Row:
+def flow(src: str, dst: str, /, **more: object) -> Row:
     """A forwarded TCP record between ``address port`` and ``address port``; ports may lack."""
     return {
         "kind": "flow", "protocol": "TCP", "verdict": "FORWARDED", "reporter": "node-1",
@@ -74,17 +74,17 @@ def pod(side: str, name: str, *labels: str) -> dict[str, object]:
     }
 
 
-def reply(src: str, dst: str, **more: object) -> Row:
+def reply(src: str, dst: str, /, **more: object) -> Row:
     """A record from server to client that says so."""
     return flow(src, dst, is_reply=True, **more)
 
 
-def call(src: str, dst: str, **more: object) -> Row:
+def call(src: str, dst: str, /, **more: object) -> Row:
     """A record from client to server that says so."""
     return flow(src, dst, is_reply=False, **more)
 
 
-def answered(src: str, dst: str, **more: object) -> list[Row]:
+def answered(src: str, dst: str, /, **more: object) -> list[Row]:
     """A connection and its answer."""
     return [call(src, dst, **more), reply(dst, src, **more)]
 

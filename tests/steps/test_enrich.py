@@ -10,7 +10,6 @@ from infer.model import (
     Owner,
     PodRecord,
     Ranges,
-    ServicePort,
     ServiceRecord,
 )
 from infer.netpol import ContainerPort, Protocol
@@ -35,7 +34,7 @@ INVENTORY = Inventory(
 )
 
 
-def to(ip: str = B, **more: object) -> Row:
+def to(ip: str = B, /, **more: object) -> Row:
     """A call to an address, as logged with ``more``."""
     return call(f"{A} 40000", f"{ip} 8080", **more)
 
@@ -222,9 +221,7 @@ def test_an_address_is_resolved_as_of_the_flows_time() -> None:
 
 def test_a_load_balancer_on_the_nodes_own_address_is_the_node() -> None:
     """k3s ServiceLB hands out node addresses: a node that calls must stay a node."""
-    service = ServiceRecord(
-        "shop", "web", external_ips=(NODE,), ports=(ServicePort(80, "TCP", 80),)
-    )
+    service = ServiceRecord("shop", "web", external_ips=(NODE,))
     inventory = Inventory(services=(service,), nodes=(NodeRecord("node-1", (NODE,)),))
 
     assert run([to(NODE)], inventory).end(NODE).kind is Kind.NODE
