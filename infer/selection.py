@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Final
 
-from infer.model import Labels, Subject, Workload, WorkloadId
+from infer.model import Labels, Subject, Workload, WorkloadId, as_labels
 from infer.netpol import LabelSelector, Operator, Requirement
 from infer.owners import (
     is_label,
@@ -114,8 +114,13 @@ class _Group:
     @property
     def stable(self) -> Labels:
         """Stable labels of all pods; where a change left none, those of the newest pod."""
+        return self.shared or self._newest()
+
+    @property
+    def shared(self) -> Labels:
+        """Stable labels of all pods."""
         first, *rest = (set(w.stable or ()) for w in self.workloads)
-        return tuple(sorted(first.intersection(*rest))) or self._newest()
+        return tuple(sorted(first.intersection(*rest)))
 
     def _newest(self) -> Labels:
         if len(self.workloads) > 1:
@@ -189,6 +194,10 @@ class _Pods:
                  and r.operator is Operator.IN]  # fmt: skip
         return frozenset(n for n in self.carriers(equal) if selector.matches(self.labels[n]))
 
+    def stable(self, number: int) -> Labels:
+        """The stable ones of a label set."""
+        return stable_labels(as_labels(self.labels[number]))
+
     def keys(self, numbers: Iterable[int]) -> set[str]:
         """All keys of some label sets."""
         return {key for number in numbers for key in self.labels[number]}
@@ -197,7 +206,9 @@ class _Pods:
         """The other workloads with a pod that no key sets apart from those of the group."""
         mine = self.of_group(group)
         own = self.keys(mine)
-        others = self.carriers(group.stable) - mine
+        # Pods that share no label are each mixed up with their own likes.
+        alike = [group.shared] if group.shared else [self.stable(number) for number in mine]
+        others = frozenset[int]().union(*map(self.carriers, alike)) - mine
         return {self.owners[n] for n in others if not _foreign_keys([self.labels[n]], own)}
 
 
@@ -217,6 +228,8 @@ def _candidates(group: _Group, pods: _Pods, mine: frozenset[int]) -> Iterator[La
     if group.own is not None:
         yield group.own
         yield _with_absent_keys(group.own, pods, mine)
+    if not group.shared:
+        yield from _with_any_value(pods, mine)
     labels = dict(group.stable)
     for chosen in _key_sets(sorted(labels, key=preference)[:_TRIED]):
         if pods.carriers((key, labels[key]) for key in chosen) <= mine:
@@ -224,6 +237,14 @@ def _candidates(group: _Group, pods: _Pods, mine: frozenset[int]) -> Iterator[La
     whole = LabelSelector.of(labels)
     yield whole
     yield _with_absent_keys(whole, pods, mine)
+
+
+def _with_any_value(pods: _Pods, mine: frozenset[int]) -> Iterator[LabelSelector]:
+    """One key that all pods carry, with each of their values: old and new ones of a relabelling."""
+    common = set.intersection(*(pods.keys([number]) for number in mine))
+    for key in sorted((key for key in common if not is_volatile(key)), key=preference):
+        values = tuple(pods.labels[number][key] for number in mine)
+        yield LabelSelector((Requirement(key, Operator.IN, values),))
 
 
 def _key_sets(keys: list[str]) -> list[tuple[str, ...]]:

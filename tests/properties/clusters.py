@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
@@ -221,13 +221,23 @@ def teams(draw: st.DrawFn, labels: st.SearchStrategy[dict[str, str] | None]) -> 
     ]
 
 
+def _compatible(found: Iterable[list[Endpoint]]) -> Iterator[list[Endpoint]]:
+    """Teams without those that take a name twice and have no label key in common."""
+    labelled: dict[tuple[str, str], bool] = {}
+    for team in found:
+        name = (team[0].namespace, team[0].pod.split("-")[0])
+        if name not in labelled or (labelled[name] and team[0].labels):
+            labelled[name] = bool(team[0].labels)
+            yield team
+
+
 @st.composite
 def clusters(draw: st.DrawFn, min_talks: int = 0) -> Cluster:
     """A cluster with a few workloads, some without labels or with labels that nobody logged."""
     odd: st.SearchStrategy[dict[str, str] | None] = draw(st.sampled_from([st.just({}), st.none()]))
     labels = st.one_of(_label_sets, _label_sets, _label_sets, odd)
     found = draw(st.lists(teams(labels), min_size=1, max_size=6))
-    pods = {(end.namespace, end.pod): end for team in found for end in team}
+    pods = {(end.namespace, end.pod): end for team in _compatible(found) for end in team}
     endpoints = (*pods.values(), RESOLVER, *OUTSIDE)
     inside = st.integers(0, len(pods))
     anybody = st.integers(0, len(endpoints) - 1)

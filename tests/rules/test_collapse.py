@@ -61,6 +61,13 @@ def test_other_keys_must_be_equal() -> None:
     assert apart == join_peers(apart)
 
 
+def test_values_of_two_keys_do_not_join() -> None:
+    """One key each, but not the same."""
+    apart = (peer(app="a"), peer(tier="b"))
+
+    assert join_peers(apart) == apart
+
+
 def test_other_namespaces_do_not_join() -> None:
     """A namespace belongs to each peer."""
     apart = (peer(app="a"), peer("bank", app="b"))
@@ -74,6 +81,13 @@ def test_namespaces_of_their_own_join_within() -> None:
 
     assert isinstance(joined, PodPeer)
     assert LabelSelector.of({"kubernetes.io/metadata.name": "bank"}) == joined.namespaces
+
+
+def test_the_largest_join_first() -> None:
+    """Where a peer could join either way, it stands with the most others."""
+    found = join_peers([*(peer(app="b", tier=t) for t in "123"), peer(app="a", tier="1")])
+
+    assert found == tuple(sorted((either("tier", "1", "2", "3", app="b"), peer(app="a", tier="1"))))
 
 
 def test_a_grid_joins_to_one() -> None:

@@ -126,6 +126,16 @@ def test_merging_does_not_take_in_others() -> None:
     assert [(id_of("a"), id_of("b")), (id_of("c"),)] == [s.workloads for s in found.subjects]
 
 
+def test_merging_keeps_what_a_key_sets_apart() -> None:
+    """Twins without the canary's label are one subject, the canary is another."""
+    twins = [workload("a", {"app": "x"}), workload("b", {"app": "x"})]
+    canary = workload("c", {"app": "x", "track": "canary"})
+
+    found = select_subjects([*twins, canary])
+
+    assert [s.workloads for s in found.subjects] == [(id_of("a"), id_of("b")), (id_of("c"),)]
+
+
 def test_an_unlabelled_pod_is_selected_by_absence_never_by_nothing() -> None:
     """A pod without labels is one that lacks the keys of all others, never ``{}``."""
     found = selectors(workload("bare", {}), workload("web", {"app": "web"}))
@@ -174,6 +184,25 @@ def test_labels_that_changed_completely() -> None:
     )
 
     assert {"web": of(name="new")} == selectors(Workload(id_of("web"), members, (), owned=True))
+
+
+def test_a_label_that_changed_is_asked_for_with_both_values() -> None:
+    """Where pods share a key and no value, all of its values select: nobody is cut half-way."""
+    web = workload("web", {"app": "old"}, {"app": "new"})
+
+    either = Requirement("app", Operator.IN, ("new", "old"))
+    assert selectors(web, workload("db", {"app": "db"}))["web"] == LabelSelector((either,))
+
+
+def test_a_changed_label_does_not_take_in_others() -> None:
+    """Values that another workload has too select nothing of their own."""
+    web = workload("web", {"app": "old"}, {"app": "new"})
+
+    db = workload("db", {"app": "db"})
+    found = select_subjects([web, workload("other", {"app": "old"}), db])
+
+    assert [s.workloads for s in found.subjects][1:] == [(id_of("other"), id_of("web"))]
+    assert [s.workloads for s in found.subjects][:1] == [(db.id,)]
 
 
 def test_invalid_labels_never_select() -> None:
