@@ -16,6 +16,8 @@ from acceptance.runs import generate, write_inventory, write_log
 from simulator import (
     SimCluster,
     SimConnection,
+    WorkloadRef,
+    build_cluster,
     rolled_out,
     sample_cluster,
     sample_day,
@@ -24,6 +26,7 @@ from simulator import (
 )
 
 SEED = 11
+NODE_EXPORTER = WorkloadRef("monitoring", "node-exporter")
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +71,24 @@ def test_a_rollout_within_the_log_changes_no_byte(cluster: SimCluster, tmp_path:
     before = generate(tmp_path, logs[0], "-i", write_inventory(tmp_path / "0", cluster)).out
     assert generate(tmp_path, *logs, "-i", known).out == before
     assert generate(tmp_path, *logs).out == generate(tmp_path, logs[0]).out
+
+
+def test_other_nodes_change_no_byte(cluster: SimCluster, tmp_path: Path) -> None:
+    """The same workloads with all pods elsewhere, under other names and addresses."""
+    workloads = (*cluster.workloads[1:], cluster.workloads[0])  # each goes to the next node
+    elsewhere = build_cluster(cluster.name, workloads, cluster.services, seed=SEED + 2)
+    # By which address a pod sees its own node depends on where it runs.
+    edges = [edge for edge in sample_edges() if edge.server != NODE_EXPORTER]
+    outputs = []
+    for number, state in enumerate((cluster, elsewhere)):
+        place = tmp_path / str(number)
+        place.mkdir()
+        log = write_log(
+            state, simulate(state, edges, seed=SEED, connections_per_edge=2), place, "hubble"
+        )
+        outputs.append(generate(place, log, "-i", write_inventory(place, state)).out)
+
+    assert outputs[0] == outputs[1]
 
 
 @dataclass(frozen=True)
