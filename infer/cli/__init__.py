@@ -19,7 +19,6 @@ from infer.cli.generate import generate
 from infer.cli.terminal import Interrupted, drop, ending_cleanly, print_data, print_message
 from infer.cli.usage import usage_error
 from infer.errors import NetinferError, OutputError
-from infer.manifests import printable
 
 BAD_INPUT: Final = 2
 
@@ -101,6 +100,8 @@ def _refused(err: OSError) -> NetinferError:
 
 def _complain(err: NetinferError) -> int:
     """Two lines on stderr, each without anything that could steer a terminal."""
+    from infer.manifests import printable
+
     hint = f"  hint: {printable(err.hint)}\n" if err.hint else ""
     print_message(f"error: {printable(str(err))}\n{hint}")
     return BAD_INPUT

@@ -8,11 +8,10 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from infer.errors import UsageError
-from infer.model import Ranges
-from infer.netpol import IpSet
 
 if TYPE_CHECKING:
     from infer.engines.local import Span
+    from infer.model import Ranges
 
 _DURATION: Final = re.compile(r"(?:\d+(?:\.\d+)?(?:d|h|ms|m|s))+")
 _PART: Final = re.compile(r"(\d+(?:\.\d+)?)(d|h|ms|m|s)")
@@ -73,6 +72,8 @@ def read_ranges(pods: Iterable[str], services: Iterable[str], nodes: Iterable[st
     Raises:
         UsageError: one is not a CIDR.
     """
+    from infer.model import Ranges
+
     return Ranges(
         _cidrs(pods, "--pod-cidr"),
         _cidrs(services, "--service-cidr"),
@@ -81,6 +82,8 @@ def read_ranges(pods: Iterable[str], services: Iterable[str], nodes: Iterable[st
 
 
 def _cidrs(texts: Iterable[str], option: str) -> tuple[str, ...]:
+    from infer.netpol import IpSet
+
     union = IpSet.NONE
     for cidr in (part.strip() for text in texts for part in text.split(",")):
         try:

@@ -8,6 +8,7 @@ from infer.cli.arguments import read_ranges, read_span
 from infer.cli.deliver import Wanted, deliver
 from infer.cli.options import (
     ClusterOption,
+    DefaultDenyChoice,
     DefaultDenyOption,
     DeleteStaleOption,
     DirectionOption,
@@ -36,10 +37,9 @@ from infer.cli.options import (
 )
 from infer.cli.progress import byte_progress
 from infer.cli.terminal import standard_input
-from infer.netpol import Profile
-from infer.scope import DefaultDeny
 
 if TYPE_CHECKING:
+    from infer.netpol import Profile
     from infer.schema import LogsRead
 
 FINDINGS: Final = 1
@@ -54,7 +54,7 @@ def generate(  # noqa: PLR0913, PLR0917 - an option each
     strict: StrictOption = False,
     namespace: NamespaceOption = [],  # noqa: B006
     direction: DirectionOption = Directions.BOTH,
-    default_deny: DefaultDenyOption = DefaultDeny.AUTO,
+    default_deny: DefaultDenyOption = DefaultDenyChoice.AUTO,
     world: WorldOption = World.ANY,
     pod_cidr: PodCidrOption = [],  # noqa: B006
     service_cidr: ServiceCidrOption = [],  # noqa: B006
@@ -77,6 +77,7 @@ def generate(  # noqa: PLR0913, PLR0917 - an option each
     from infer.engines.local import read_logs, refuse_malformed, session
     from infer.generate import Options, suggest_policies
     from infer.inventory import read_inventory
+    from infer.scope import DefaultDeny
     from infer.sources import find_sources
 
     chosen = output or (None if output_dir else Output.YAML)
@@ -94,7 +95,7 @@ def generate(  # noqa: PLR0913, PLR0917 - an option each
         options = Options(
             namespaces=tuple(namespace),
             directions=direction.chosen,
-            default_deny=default_deny,
+            default_deny=DefaultDeny(default_deny.value),
             ranges=ranges,
             cluster=cluster,
             world_exact=world is World.EXACT,
@@ -107,6 +108,8 @@ def generate(  # noqa: PLR0913, PLR0917 - an option each
 
 def _profile(choice: ProfileChoice, logs: LogsRead) -> Profile:
     """The plugin that was named; else Cilium for logs that only Cilium writes."""
+    from infer.netpol import Profile
+
     if choice is not ProfileChoice.AUTO:
         return Profile(choice.value)
     formats = {file.format for file in logs.files if file.format}

@@ -1,15 +1,18 @@
-"""The options of ``netinfer generate``: what each is called, takes and says of itself."""
+"""The options of ``netinfer generate``: what each is called, takes and says of itself.
+
+Nothing of the package is imported here, so that help and completion answer at once.
+"""
 
 from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from infer.netpol import Direction
-from infer.scope import DefaultDeny
+if TYPE_CHECKING:
+    from infer.netpol import Direction
 
 
 class Directions(StrEnum):
@@ -22,6 +25,8 @@ class Directions(StrEnum):
     @property
     def chosen(self) -> tuple[Direction, ...]:
         """As the API counts them."""
+        from infer.netpol import Direction
+
         match self:
             case Directions.BOTH:
                 return (Direction.INGRESS, Direction.EGRESS)
@@ -29,6 +34,14 @@ class Directions(StrEnum):
                 return (Direction.INGRESS,)
             case Directions.EGRESS:
                 return (Direction.EGRESS,)
+
+
+class DefaultDenyChoice(StrEnum):
+    """When a namespace gets its default-deny."""
+
+    AUTO = "auto"
+    ALWAYS = "always"
+    NEVER = "never"
 
 
 class World(StrEnum):
@@ -129,7 +142,7 @@ DirectionOption = Annotated[
     Directions, typer.Option(help="Directions that policies isolate.", rich_help_panel=_SCOPE)
 ]
 DefaultDenyOption = Annotated[
-    DefaultDeny,
+    DefaultDenyChoice,
     typer.Option(
         help="Deny the rest of a namespace: auto where every known workload has evidence.",
         rich_help_panel=_SCOPE,

@@ -17,7 +17,7 @@ import yaml
 from cli.conftest import ROOT, Run, RunProcess, command, environment
 from cli.small_logs import shop, write
 
-HEAVY = ("pandas", "pyarrow", "duckdb", "sklearn", "numpy")
+HEAVY = ("pandas", "pyarrow", "duckdb", "sklearn", "numpy", "yaml", "infer.netpol")
 
 
 @pytest.fixture(scope="module")
