@@ -92,18 +92,18 @@ def write_policies(directory: Path, policies: Mapping[tuple[str, str], str]) -> 
         OutputError: a file that is not ours stands in the way, a name is no RFC 1123 label, or a
             file cannot be written.
     """
-    texts = {policy_path(*name): HEADER + text for name, text in policies.items()}
+    texts = {policy_path(*name): HEADER + text for name, text in sorted(policies.items())}
     foreign = tuple(path for path in _kustomizations(directory) if not _is_ours(path))
-    if not foreign:
+    if not foreign:  # the last to be put in its place: it never lists a file that is not there
         texts[Path(_KUSTOMIZATION)] = kustomization(texts)
-    targets = {directory / path: text for path, text in sorted(texts.items())}
+    targets = {directory / path: text for path, text in texts.items()}
     for path in targets:
         _refuse_foreign(directory, path)
     changed = {path: text for path, text in targets.items() if not _holds(path, text)}
     _write_all(changed)
     stale = tuple(path for path in _our_policies(directory) if path not in targets)
     unchanged = tuple(path for path in targets if path not in changed)
-    return Written(tuple(changed), unchanged, stale, foreign)
+    return Written(tuple(sorted(changed)), tuple(sorted(unchanged)), stale, foreign)
 
 
 def delete_stale(paths: Iterable[Path]) -> tuple[Path, ...]:
