@@ -261,7 +261,7 @@ def test_several_clusters_need_a_choice() -> None:
 def test_labels_alone_tell_of_a_cluster_too() -> None:
     """Endpoints without a pod name count for the clusters, nodes do not."""
     nameless = {"dst_namespace": "shop", "dst_labels": ["k8s:app=db"], "dst_cluster": "west"}
-    node = {"dst_labels": ["reserved:remote-node"], "dst_cluster": "west"}
+    node = {**pod("dst", "shop/stale", "reserved:remote-node"), "dst_cluster": "west"}
 
     with pytest.raises(InputError, match="several clusters"):
         run([to(**EAST, **nameless)])

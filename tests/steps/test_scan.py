@@ -121,6 +121,7 @@ def test_a_log_without_times_has_no_burst() -> None:
     rows = [{**row, "time": None} for row in (*working("10.0.0.9"), *probes(8))]
 
     assert scanned(rows) == set()
+    assert find_bursts(oriented(rows).connections) == ()
 
 
 def test_two_bursts_of_one_client_are_two() -> None:
