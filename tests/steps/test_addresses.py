@@ -83,7 +83,7 @@ def test_a_host_network_pod_owns_no_address() -> None:
     ("ip", "private"),
     [
         ("10.255.0.1", True), ("172.31.0.1", True), ("172.32.0.1", False), ("192.168.9.9", True),
-        ("100.64.0.1", True), ("100.128.0.1", False), ("169.254.20.10", True), ("fe80::1", True),
+        ("100.127.0.1", True), ("100.128.0.1", False), ("169.254.20.10", True), ("fe80::1", True),
         ("fd12::1", True), ("2001:db8::1", False), ("203.0.113.7", False), ("8.8.8.8", False),
     ],
 )  # fmt: skip

@@ -60,7 +60,17 @@ def test_two_reserved_labels_on_one_endpoint_are_normal() -> None:
 
 
 @pytest.mark.parametrize(
-    "item", ["app=we b", "app={}", "a b=c", "=x", f"app={'x' * 64}", f"{'k' * 64}=v", "app=-x"]
+    "item",
+    [
+        "app=we b",
+        "app={}",
+        "a b=c",
+        "=x",
+        f"app={'x' * 64}",
+        f"{'k' * 64}=v",
+        "app=-x",
+        "foo:bar=x",
+    ],
 )
 def test_labels_that_no_pod_can_have_are_not_believed(item: str) -> None:
     """One impossible label, and the list is as good as not logged: a part would select others."""
