@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 Progress = Callable[[str, int], None]
 """Told the file that is read and how many bytes of all files are done."""
 
-MEMORY_LIMIT: Final = "512MB"
+MEMORY_LIMIT: Final = "384MB"
+_ROOM: Final = "free space in the temporary directory, or name another one in TMPDIR"
 _LOCATIONS: Final = 3
 _MERGE_EVERY: Final = 16
 
@@ -43,10 +44,22 @@ class Span:
 
 @contextmanager
 def session(threads: int | None = None) -> Iterator[DuckDBPyConnection]:
-    """An embedded DuckDB with bounded memory that spills to a directory removed afterwards."""
+    """An embedded DuckDB with bounded memory that spills to a directory removed afterwards.
+
+    Args:
+        threads: how many DuckDB may use; None: one a processor that this process may use.
+
+    Raises:
+        InputError: what DuckDB is asked for inside fails.
+        KeyboardInterrupt: the user stopped a query.
+    """
     import duckdb
 
-    with TemporaryDirectory(prefix="netinfer-") as spill, duckdb.connect() as con:
+    with (
+        TemporaryDirectory(prefix="netinfer-") as spill,
+        _told_by_duckdb(),
+        duckdb.connect() as con,
+    ):
         con.execute("SET TimeZone = 'UTC'")
         con.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
         con.execute("SET temp_directory = $path", {"path": spill})
@@ -119,10 +132,11 @@ def _read_all(
     files: list[FileRead] = []
     done = 0
     for source, format_ in chosen:
+        size = source.path.stat().st_size
         if format_ is None:
             files.append(FileRead(source.name, "", {}))
+            done += size
             continue
-        size = source.path.stat().st_size
         with _watched(con, source, done, size, progress):
             part = _read_one(con, source, format_, window)
         files.append(_report(source, format_, part))
@@ -130,6 +144,8 @@ def _read_all(
         if len(parts) >= _MERGE_EVERY:
             parts = [merge_reductions(con, parts)]
         done += size
+    if progress is not None and chosen:
+        progress(chosen[-1][0].name, done)
     return merge_reductions(con, parts or [_empty(con)]), tuple(files)
 
 
@@ -202,8 +218,8 @@ def _last_record(
     for source, format_ in chosen:
         if format_ is not None:
             flows = format_.read(con, source).filter("kind = 'flow'")
-            row = flows.aggregate("max(time)").fetchone()
-            found += [row[0].replace(tzinfo=UTC)] if row and row[0] is not None else []
+            ((last,),) = flows.aggregate("max(time)").fetchall()
+            found += [] if last is None else [last.replace(tzinfo=UTC)]
     return max(found, default=None)
 
 
@@ -218,12 +234,17 @@ def _told_by_duckdb() -> Iterator[None]:
     try:
         yield
     except duckdb.OutOfMemoryException as err:
-        what = f"the log does not fit into {MEMORY_LIMIT} of memory and could not be spilled"
-        raise InputError(_with_detail(what, err), hint="free space in the temporary directory") from err
+        what = f"{MEMORY_LIMIT} of memory are too few, and there was no room to spill"
+        raise InputError(_with_detail(what, err), hint=_ROOM) from err
     except duckdb.IOException as err:
-        raise InputError(_with_detail("a file cannot be read", err)) from err
+        hint = _ROOM if "No space left" in str(err) else None
+        raise InputError(_with_detail("a file cannot be read", err), hint=hint) from err
     except duckdb.Error as err:
         raise InputError(_with_detail("the flow log cannot be read", err)) from err
+    except RuntimeError as err:  # what Ctrl-C becomes while a query runs
+        if str(err) == "Query interrupted":
+            raise KeyboardInterrupt from err
+        raise
 
 
 def _with_detail(what: str, err: Exception) -> str:
@@ -242,9 +263,10 @@ def _watched(
     finished = Event()
 
     def watch() -> None:
+        furthest = 0.0  # a file takes several queries, and each counts from 0
         while not finished.wait(0.2):
-            share = con.query_progress()
-            progress(source.name, done + int(size * max(share, 0.0) / 100))
+            furthest = max(furthest, con.query_progress())
+            progress(source.name, done + int(size * furthest / 100))
 
     progress(source.name, done)
     watcher = Thread(target=watch, daemon=True)
