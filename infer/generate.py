@@ -22,12 +22,8 @@ from infer.allow import (
     webhook_allowances,
 )
 from infer.assemble import Assembled, RuleEvidence, assemble_policies, default_deny
-from infer.backends import Backends
 from infer.dns import dns_servers
-from infer.enrich import Enriched, enrich_connections
 from infer.exposure import Exposure, Known, measure_exposure
-from infer.group import Grouped, group_endpoints
-from infer.lift import Context, Lifted, lift_connections
 from infer.model import (
     Inventory,
     Kind,
@@ -47,10 +43,8 @@ from infer.notices import (
     open_notices,
     review_notices,
 )
-from infer.orient import Oriented, known_ports, orient_edges
-from infer.ranges import known_ranges, with_observed
-from infer.replay import Cast, Coverage, replay_connections
-from infer.scan import find_scans
+from infer.replay import Coverage, replay_connections
+from infer.scene import Scene, set_scene
 from infer.schema import Reduction
 from infer.scope import (
     DefaultDeny,
@@ -60,7 +54,6 @@ from infer.scope import (
     evident,
     isolate_subjects,
 )
-from infer.selection import Selected, select_subjects
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -145,48 +138,8 @@ def suggest_policies(
     Raises:
         InputError: a namespace that was asked for is not known, or the log has several clusters.
     """
-    oriented = orient_edges(con, reduction, known_ports(inventory))
-    oriented = _with_scans(oriented)
-    stated = known_ranges(options.ranges, inventory)
-    enriched = enrich_connections(oriented.connections, inventory, stated, options.cluster)
-    grouped = group_endpoints(enriched.endpoints, inventory)
-    backends = Backends.of(inventory, grouped.workloads)
-    lifted = lift_connections(
-        enriched.connections, Context(enriched.endpoints, grouped.parties, backends)
-    )
-    scene = _Scene(
-        inventory=inventory,
-        enriched=enriched,
-        grouped=grouped,
-        backends=backends,
-        lifted=lifted,
-        selected=select_subjects(grouped.workloads),
-        ranges=with_observed(stated, enriched.endpoints),
-    )
-    return _conclude(scene, _decide(scene, options), oriented, options)
-
-
-def _with_scans(oriented: Oriented) -> Oriented:
-    marked = oriented.connections.assign(scan=find_scans(oriented.connections))
-    return Oriented(marked, oriented.notes)
-
-
-@dataclass(frozen=True, slots=True)
-class _Scene:
-    """Everything that is known before anything is decided."""
-
-    inventory: Inventory
-    enriched: Enriched
-    grouped: Grouped
-    backends: Backends
-    lifted: Lifted
-    selected: Selected
-    ranges: Ranges
-
-    @property
-    def subject_of(self) -> dict[WorkloadId, Subject]:
-        """The subject of each workload that labels can select."""
-        return {id_: s for s in self.selected.subjects for id_ in s.workloads}
+    scene = set_scene(con, reduction, inventory, options.ranges, options.cluster)
+    return _conclude(scene, _decide(scene, options), options)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +160,7 @@ class _Decided:
         return (*self.assembled.policies, *last)
 
 
-def _decide(scene: _Scene, options: Options) -> _Decided:
+def _decide(scene: Scene, options: Options) -> _Decided:
     workloads = scene.grouped.workloads
     namespaces = choose_namespaces({w.id.namespace for w in workloads}, options.namespaces)
     subjects = scene.subject_of
@@ -225,7 +178,7 @@ def _decide(scene: _Scene, options: Options) -> _Decided:
     return _Decided(namespaces, assembled, denials, opened, dns, subjects)
 
 
-def _surroundings(scene: _Scene, options: Options) -> Surroundings:
+def _surroundings(scene: Scene, options: Options) -> Surroundings:
     observed = {e.ip for e in scene.enriched.endpoints if e.kind is Kind.APISERVER}
     services = scene.inventory.services
     outward = frozenset(
@@ -244,7 +197,7 @@ def _surroundings(scene: _Scene, options: Options) -> Surroundings:
 
 
 def _needs(
-    scene: _Scene,
+    scene: Scene,
     around: Surroundings,
     scoped: Iterable[Subject],
     dns: Mapping[Party, PortSet],
@@ -269,17 +222,15 @@ def _needs(
 # ---- measuring ---------------------------------------------------------------------------------
 
 
-def _conclude(scene: _Scene, decided: _Decided, oriented: Oriented, options: Options) -> Suggestion:
-    workloads = {w.id: w for w in scene.grouped.workloads}
-    cast = Cast(scene.enriched.endpoints, workloads, scene.enriched.namespaces)
+def _conclude(scene: Scene, decided: _Decided, options: Options) -> Suggestion:
     coverage = replay_connections(
-        scene.lifted.observations, decided.policies, cast, options.profile
+        scene.lifted.observations, decided.policies, scene.cast, options.profile
     )
     exposure = measure_exposure(
         decided.policies, scene.lifted.seen, _known(scene, decided), options.profile
     )
     notices = sorted(
-        _notices(scene, decided, oriented, coverage, exposure),
+        _notices(scene, decided, coverage, exposure),
         key=lambda n: (not n.finding, n.code, n.text),
     )
     times = [t for s in scene.lifted.seen for t in (s.evidence.first_seen, s.evidence.last_seen)]
@@ -299,7 +250,7 @@ def _conclude(scene: _Scene, decided: _Decided, oriented: Oriented, options: Opt
     )
 
 
-def _known(scene: _Scene, decided: _Decided) -> Known:
+def _known(scene: Scene, decided: _Decided) -> Known:
     return Known(
         workloads=scene.grouped.workloads,
         subjects=decided.subjects,
@@ -323,9 +274,8 @@ def _opened_ranges(decided: _Decided, ranges: Ranges) -> dict[Ground, int]:
 
 
 def _notices(
-    scene: _Scene,
+    scene: Scene,
     decided: _Decided,
-    oriented: Oriented,
     coverage: Coverage,
     exposure: Exposure,
 ) -> Iterable[Notice]:
@@ -336,8 +286,8 @@ def _notices(
     yield from open_notices(decided.opened)
     yield from denial_notices(decided.denials, scene.inventory)
     yield from review_notices(scene.lifted.seen, decided.namespaces)
-    yield from log_notices(oriented.notes, oriented.connections)
-    yield from missing_nodes(oriented.notes, scene.inventory)
+    yield from log_notices(scene.oriented.notes, scene.oriented.connections)
+    yield from missing_nodes(scene.oriented.notes, scene.inventory)
     yield from _label_notices(scene, decided)
     yield from (Notice("inventory", text) for text in scene.inventory.warnings)
     yield from _broken_promises(coverage, exposure)
@@ -345,7 +295,7 @@ def _notices(
         yield _nothing(scene, decided)
 
 
-def _label_notices(scene: _Scene, decided: _Decided) -> Iterable[Notice]:
+def _label_notices(scene: Scene, decided: _Decided) -> Iterable[Notice]:
     inside = [id_ for id_ in scene.selected.unselectable if id_.namespace in decided.namespaces]
     if inside:
         text = "labels are not known: no policy"
@@ -357,7 +307,7 @@ def _label_notices(scene: _Scene, decided: _Decided) -> Iterable[Notice]:
     yield from (Notice("labels-changed", text) for text in scene.grouped.warnings)
 
 
-def _nothing(scene: _Scene, decided: _Decided) -> Notice:
+def _nothing(scene: Scene, decided: _Decided) -> Notice:
     """Why there is no policy at all."""
     if not scene.grouped.workloads:
         text = (

@@ -337,9 +337,9 @@ def _ip(source: str, destination: str) -> Json:
 
 
 def _address(cluster: SimCluster, connection: SimConnection, peer: SimPeer) -> str:
-    """The peer's address; a node reaches its own pods from its address inside the pod range."""
+    """The peer's address; a node calls its own pods from its address inside the pod range."""
     local = connection.client.node == connection.server.node
-    if peer.party is Party.NODE and peer.node and local:
+    if peer is connection.client and peer.party is Party.NODE and peer.node and local:
         return cluster.node(peer.node).router_ip
     return peer.ip
 

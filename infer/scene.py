@@ -1,0 +1,102 @@
+"""What a log and an inventory show together, before anything is decided: who talked to whom.
+
+The first half of the line, which every use case shares.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from infer.backends import Backends
+from infer.enrich import Enriched, enrich_connections
+from infer.group import Grouped, group_endpoints
+from infer.lift import Context, Lifted, lift_connections
+from infer.model import Inventory, Ranges, Subject, WorkloadId
+from infer.orient import Oriented, known_ports, orient_edges
+from infer.ranges import known_ranges, with_observed
+from infer.replay import Cast
+from infer.scan import find_scans
+from infer.schema import Reduction
+from infer.selection import Selected, select_subjects
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Everything that is known before anything is decided.
+
+    Attributes:
+        inventory: what the API says; may be empty.
+        oriented: the connections between logged endpoints, with ``scan``.
+        enriched: the same with resolved ends.
+        grouped: the workloads, and the party of each end.
+        backends: what stands behind Services.
+        lifted: connections between workloads and addresses, with reasons.
+        selected: the subjects that labels can select.
+        ranges: the cluster's ranges as stated, else as observed.
+    """
+
+    inventory: Inventory
+    oriented: Oriented
+    enriched: Enriched
+    grouped: Grouped
+    backends: Backends
+    lifted: Lifted
+    selected: Selected
+    ranges: Ranges
+
+    @property
+    def subject_of(self) -> dict[WorkloadId, Subject]:
+        """The subject of each workload that labels can select."""
+        return {id_: s for s in self.selected.subjects for id_ in s.workloads}
+
+    @property
+    def cast(self) -> Cast:
+        """Who the logged endpoints and the backends of Services are to a policy."""
+        workloads = {w.id: w for w in self.grouped.workloads}
+        return Cast(self.enriched.endpoints, workloads, self.enriched.namespaces)
+
+
+def set_scene(
+    con: DuckDBPyConnection,
+    reduction: Reduction,
+    inventory: Inventory,
+    ranges: Ranges = Ranges(),
+    cluster: str = "",
+) -> Scene:
+    """The scene of one merged log.
+
+    Args:
+        con: an embedded DuckDB session.
+        reduction: merged over the whole log.
+        inventory: what the API objects say; empty where none was given.
+        ranges: the cluster's ranges as flags state them.
+        cluster: whose pods are meant, where the log has several clusters.
+
+    Raises:
+        InputError: the log has pods of several clusters and none was chosen.
+    """
+    oriented = _with_scans(orient_edges(con, reduction, known_ports(inventory)))
+    stated = known_ranges(ranges, inventory)
+    enriched = enrich_connections(oriented.connections, inventory, stated, cluster)
+    grouped = group_endpoints(enriched.endpoints, inventory)
+    backends = Backends.of(inventory, grouped.workloads)
+    context = Context(enriched.endpoints, grouped.parties, backends)
+    return Scene(
+        inventory=inventory,
+        oriented=oriented,
+        enriched=enriched,
+        grouped=grouped,
+        backends=backends,
+        lifted=lift_connections(enriched.connections, context),
+        selected=select_subjects(grouped.workloads),
+        ranges=with_observed(stated, enriched.endpoints),
+    )
+
+
+def _with_scans(oriented: Oriented) -> Oriented:
+    marked = oriented.connections.assign(scan=find_scans(oriented.connections))
+    return Oriented(marked, oriented.notes)
