@@ -198,6 +198,24 @@ def test_egress_peers_and_ports() -> None:
     assert [rule] == spec["egress"]
 
 
+@pytest.mark.parametrize(
+    ("high", "expected"),
+    [
+        (9093, [{"protocol": "TCP", "port": 9092}, {"protocol": "TCP", "port": 9093}]),
+        (9108, [{"protocol": "TCP", "port": 9092, "endPort": 9108}]),
+    ],
+)
+def test_few_adjacent_ports_are_listed(high: int, expected: list[Manifest]) -> None:
+    """Some plugins ignore ``endPort``, so only a range that is one in earnest uses it."""
+    rule = Rule(ANY_PEER, PortSet.of(Protocol.TCP, 9092, high))
+    policy = NetworkPolicy("web", "shop", WEB, frozenset({Direction.INGRESS}), ingress=(rule,))
+
+    spec = _spec(policy)
+
+    assert isinstance(spec, dict)
+    assert spec["ingress"] == [{"ports": expected}]
+
+
 def test_contradicting_equalities_stay() -> None:
     """Two equalities on one key select nothing, and must not become one of them."""
     two = LabelSelector(

@@ -222,12 +222,16 @@ def teams(draw: st.DrawFn, labels: st.SearchStrategy[dict[str, str] | None]) -> 
 
 
 def _compatible(found: Iterable[list[Endpoint]]) -> Iterator[list[Endpoint]]:
-    """Teams without those that take a name twice and have no label key in common."""
-    labelled: dict[tuple[str, str], bool] = {}
+    """Teams without those that take another's name and share no label with it.
+
+    Of pods that share nothing the newest decide, so the law of soundness is not theirs.
+    """
+    apps: dict[tuple[str, str], str | None] = {}
     for team in found:
-        name = (team[0].namespace, team[0].pod.split("-")[0])
-        if name not in labelled or (labelled[name] and team[0].labels):
-            labelled[name] = bool(team[0].labels)
+        name = (team[0].namespace, team[0].pod.split("-", maxsplit=1)[0])
+        app = dict(team[0].labels or ()).get("app")
+        if name not in apps or (app and apps[name] == app):
+            apps[name] = app
             yield team
 
 

@@ -134,7 +134,7 @@ def test_evidence_of_a_covered_address() -> None:
     ranges = Ranges(nodes=("10.0.0.0/24",), sources=("", "", "flags"))
     connection = seen(address("10.0.0.9", Kind.PRIVATE), WEB.id).connection
     node = allowance(
-        WEB.id, Direction.INGRESS, tcp(80), *world_peers(ranges)[:1], ground=Ground.WORLD
+        WEB.id, Direction.INGRESS, tcp(80, 443), *world_peers(ranges)[:1], ground=Ground.WORLD
     )
     outside = allowance(
         WEB.id, Direction.INGRESS, tcp(80), ips=("192.0.2.1",), connection=connection

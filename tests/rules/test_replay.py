@@ -27,8 +27,9 @@ ENDS = (
     Endpoint(Kind.NODE, ip="10.0.0.1"),
     Endpoint(Kind.SERVICE, "shop", ip="10.96.0.1"),
     Endpoint(Kind.WORLD),
+    pod("db-old", {"app": "old"}, ip="10.1.0.3"),
 )
-PARTIES: tuple[Party, ...] = (WEB.id, DB.id, id_of("node"), id_of("service"), id_of("world"))
+PARTIES: tuple[Party, ...] = (WEB.id, DB.id, id_of("node"), id_of("service"), id_of("world"), DB.id)
 PEER = PodPeer(LabelSelector.of({"app": "web"}), OWN_NAMESPACE)
 POLICIES = assembled(
     (WEB, DB),
@@ -129,10 +130,10 @@ def test_conservation() -> None:
 
 def test_one_connection_has_one_fate() -> None:
     """What stands counts before what is left out, and the worst decision before the best."""
-    found = replayed(observation(reason="scan"), observation(), observation(server=1))
+    found = replayed(observation(reason="scan"), observation(), observation(server=5))
 
-    assert found.connections == Tally(allowed=1)
-    assert found.records == Tally(allowed=2, left_out={"scan": 1})
+    assert found.connections == Tally(denied=1)
+    assert found.records == Tally(allowed=1, denied=1, left_out={"scan": 1})
 
 
 def test_a_service_is_as_good_as_its_worst_backend() -> None:
