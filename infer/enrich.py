@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from ipaddress import IPv6Address
 from typing import TYPE_CHECKING, Final
 
 from infer.addresses import AddressBook, Zones
@@ -150,7 +151,18 @@ def _raw(*row: object) -> _Raw:
     said = read_labels(row[6] if isinstance(row[6], str) else None)
     first, last = (_time(value) for value in row[7:9])
     namespace, cluster = namespace or said.namespace, cluster or said.cluster
-    return _Raw(cluster, namespace, pod, workload, workload_kind, ip, said, first, last)
+    return _Raw(cluster, namespace, pod, workload, workload_kind, _spelt(ip), said, first, last)
+
+
+def _spelt(ip: str) -> str:
+    """An IPv6 address in its one short form, an IPv4-mapped one as IPv4."""
+    if ":" not in ip:
+        return ip
+    try:
+        address = IPv6Address(ip)
+    except ValueError:
+        return ip
+    return str(address.ipv4_mapped or address)
 
 
 def _time(value: object) -> datetime | None:
@@ -243,6 +255,9 @@ def _elsewhere(raw: _Raw, known: _Known) -> Endpoint | None:
 def _entity(raw: _Raw, known: _Known) -> Endpoint | None:
     if "kube-apiserver" in raw.said.reserved or raw.ip in known.book.apiserver:
         return _plain(raw, Kind.APISERVER)
+    if "ingress" in raw.said.reserved:
+        # Cilium's own Ingress and Gateway proxy runs on the nodes; no podSelector names it.
+        return _plain(raw, Kind.NODE)
     return _plain(raw, Kind.HEALTH) if "health" in raw.said.reserved else None
 
 

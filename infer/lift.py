@@ -235,13 +235,15 @@ def _reason(row: _Row, context: Context, server_reason: str) -> str:
 
 
 def _is_local(row: _Row, context: Context) -> bool:
-    """Whether the client is the node on which the server runs.
+    """Whether the client is the node on which the server runs, or the server itself.
 
-    Cilium calls a node ``reserved:host`` only on that node itself, so the record must be of the
+    Either is allowed whatever policies say. Cilium calls a node ``reserved:host`` only on that node itself, so the record must be of the
     server's side; elsewhere the inventory must place both.
     """
     client = context.endpoints[row.client]
     server = context.endpoints[row.server]
+    if client.pod and (client.namespace, client.pod) == (server.namespace, server.pod):
+        return True
     if client.kind not in {Kind.NODE, Kind.APISERVER} or server.kind is not Kind.POD:
         return False
     if client.host:

@@ -309,3 +309,18 @@ def test_namespace_labels_come_from_inventory_and_log() -> None:
         "ops": (("team", "green"),),
         "shop": (("team", "blue"),),
     }
+
+
+def test_ciliums_ingress_proxy_is_a_node() -> None:
+    """``reserved:ingress`` runs on the nodes: no podSelector names it, and it is no unknown pod."""
+    end = run([to(dst_labels=["reserved:ingress"])], INVENTORY, RANGES).end(B)
+
+    assert (end.kind, end.reason) == (Kind.NODE, "")
+
+
+@pytest.mark.parametrize(("logged", "meant"), [("fd00:0::2", "fd00::2"), ("::ffff:a00:2", B)])
+def test_an_address_has_one_spelling(logged: str, meant: str) -> None:
+    """Whatever way a log spells an address, it is the inventory's."""
+    line = run([to(logged)], INVENTORY)
+
+    assert [(e.pod, e.ip) for e in line.enriched.endpoints if e.pod] == [("web-1", meant)]

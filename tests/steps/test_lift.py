@@ -296,8 +296,12 @@ def test_a_log_without_times_bytes_and_reporters_has_none() -> None:
 
 
 def test_a_pod_that_calls_itself_is_a_connection_of_its_workload() -> None:
-    """Client and server may be one pod."""
-    assert reasons(call(f"{B} 40000", f"{B} 8080")) == {"shop/web -> shop/web 8080/TCP": ""}
+    """Client and server may be one pod, which needs no rule; another pod of it does."""
+    itself = run([call(f"{B} 40000", f"{B} 8080")], BY_LABEL)
+    replica = run([call(f"{B} 40000", f"{C} 8080")], BY_LABEL)
+
+    assert itself.reasons == replica.reasons == {"shop/web -> shop/web 8080/TCP": ""}
+    assert [s.local for line in (itself, replica) for s in line.lifted.seen] == [True, False]
 
 
 def test_one_connection_is_one_row_a_reason() -> None:
