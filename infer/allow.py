@@ -161,7 +161,10 @@ def _for_address(
     ips = _known_ips((far.ip,))
     match far.kind:
         case Kind.APISERVER:
-            ground, ips = Ground.APISERVER, _known_ips((*around.apiserver, far.ip))
+            ground, ips = (
+                Ground.APISERVER,
+                _known_ips((*around.apiserver, far.ip)) if far.ip else (),
+            )
         case Kind.NODE:
             ground, peers = Ground.NODE, node_peers(around.ranges)
             ips = tuple(ip for ip in ips if not _within(ip, peers))

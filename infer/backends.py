@@ -62,7 +62,8 @@ class Backends:
     def targets(self, service: ServiceRecord, protocol: str, port: int) -> tuple[Target, ...]:
         """The backends of one port of a Service, sorted; empty where none is known."""
         if (service.namespace, service.name) == ("default", "kubernetes"):
-            return tuple((Address(Kind.APISERVER, ip), number) for ip, number in self.apiserver)
+            known = tuple((Address(Kind.APISERVER, ip), number) for ip, number in self.apiserver)
+            return known or ((Address(Kind.APISERVER, ""), port),)
         wanted = [p for p in service.ports if p.protocol == protocol and p.port == port]
         found = {target for spec in wanted for target in self._behind(service, spec)}
         return tuple(sorted(found, key=lambda target: (str(target[0]), target[1])))
@@ -110,6 +111,6 @@ def _numbers(workload: Workload, selector: Mapping[str, str], spec: ServicePort)
     return {
         port.port
         for member in members
-        for port in member.ports
+        for port in member.ports or ()
         if port.name == spec.target_port and port.protocol == spec.protocol
     }

@@ -102,7 +102,7 @@ def measure_exposure(
 
 def _stand_in(workload: Workload) -> Pod:
     """One pod with the labels that all pods of the workload share, and their declared ports."""
-    ports = {port for member in workload.members for port in member.ports}
+    ports = {port for member in workload.members for port in member.ports or ()}
     name = f"{workload.id.kind}:{workload.id.name}"
     return Pod(workload.id.namespace, name, workload.stable or (), ports=tuple(sorted(ports)))
 

@@ -23,7 +23,10 @@ EXPRESSIBLE: Final = frozenset({"TCP", "UDP", "SCTP"})
 Source: networking.k8s.io/v1 NetworkPolicyPort: "protocol (TCP, UDP, or SCTP)".
 """
 
-NO_FINDING: Final = frozenset({"denied", "scan", "icmp", "not-traffic"})
+NOT_TRAFFIC: Final = "not-traffic"
+"""The reason of records that no packet stands behind, such as socket translation events."""
+
+NO_FINDING: Final = frozenset({"denied", "scan", "icmp", NOT_TRAFFIC})
 """Reasons for which nobody needs to look: the rest are findings."""
 
 _VERDICTS: Final = ("forwarded", "audited", "denied", "dropped", "ignored")
@@ -221,7 +224,7 @@ def _reason(row: _Row, context: Context, server_reason: str) -> str:
         ("denied", row.refused),
         ("dropped", not row.established and row.dropped > 0),
         ("denied", not row.established and row.denied > 0),
-        ("not-traffic", not row.established),
+        (NOT_TRAFFIC, not row.established),
         ("scan", row.scan),
         ("protocol", protocol not in EXPRESSIBLE),
         # What other records orient the same way stands on their evidence.
@@ -237,8 +240,9 @@ def _reason(row: _Row, context: Context, server_reason: str) -> str:
 def _is_local(row: _Row, context: Context) -> bool:
     """Whether the client is the node on which the server runs, or the server itself.
 
-    Either is allowed whatever policies say. Cilium calls a node ``reserved:host`` only on that node itself, so the record must be of the
-    server's side; elsewhere the inventory must place both.
+    Either is allowed whatever policies say. Cilium calls a node ``reserved:host`` only on that
+    node itself, so the record must be of the server's side; elsewhere the inventory must place
+    both.
     """
     client = context.endpoints[row.client]
     server = context.endpoints[row.server]

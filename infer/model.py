@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 
-from infer.netpol import ContainerPort, Direction, LabelSelector, NetworkPolicy, RuleRef
+from infer.netpol import ContainerPort, LabelSelector
 
 Labels = tuple[tuple[str, str], ...]
 """Labels as sorted pairs: hashable, and equal when they say the same."""
@@ -67,7 +67,7 @@ class ServicePort:
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """One address behind a Service, from its EndpointSlices, with pod ports by Service port name."""
+    """One address behind a Service, from its EndpointSlices, with ports by Service port name."""
 
     ip: str
     ports: tuple[tuple[str, str, int], ...]  # (Service port name, protocol, port at the backend)
@@ -184,7 +184,7 @@ class Endpoint:
     owner: Owner | None = None
     labels: Labels | None = None
     ip: str = ""
-    ports: tuple[ContainerPort, ...] = ()
+    ports: tuple[ContainerPort, ...] | None = None  # None: only an inventory tells
     service: ServiceRecord | None = None
     node: str = ""  # the node that it is, or that the pod runs on
     host: bool = False  # the reporter's own node (Cilium: reserved:host)
@@ -228,7 +228,7 @@ class Member:
     name: str
     labels: Labels | None  # None: never logged, and in no inventory
     ips: tuple[str, ...] = ()
-    ports: tuple[ContainerPort, ...] = ()
+    ports: tuple[ContainerPort, ...] | None = None  # None: only an inventory tells
     first_seen: datetime | None = None
     last_seen: datetime | None = None
 

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 _RARE_WITHIN: Final = timedelta(minutes=1)
 _RARE_IN: Final = timedelta(hours=1)
 _RARE_RECORDS: Final = 20
+_DNS_PORT: Final = 53
 _END_OF_LOG: Final = 0.1
+_GROWS_IN: Final = timedelta(minutes=10)  # a shorter log is all beginning and end
 _MESH_PORTS: Final = {15008: "Istio HBONE", 4143: "Linkerd"}
 
 _REASONS: Final = {
@@ -50,7 +52,7 @@ def left_out_notices(records: Mapping[str, int], blocked: Mapping[str, int]) -> 
     """One notice a reason: how many records, and how many would be blocked."""
     for reason, count in sorted(records.items()):
         text = (
-            f"{count:,} records left out: {reason_text(reason)};"
+            f"{count:,} {'record' if count == 1 else 'records'} left out: {reason_text(reason)};"
             f" {blocked.get(reason, 0):,} would be blocked"
         )
         yield Notice(f"left-out-{reason}", text, finding=reason not in NO_FINDING)
@@ -126,6 +128,8 @@ def _is_one_off(seen: Seen) -> bool:
     evidence = seen.evidence
     if seen.local or evidence.first_seen is None or evidence.last_seen is None:
         return False
+    if seen.connection.port == _DNS_PORT:  # every subject is allowed DNS, however seldom it asks
+        return False
     brief = evidence.last_seen - evidence.first_seen <= _RARE_WITHIN
     return brief and evidence.weight <= _RARE_RECORDS
 
@@ -172,6 +176,8 @@ def _growing(seen: list[Seen]) -> Iterator[Party]:
     if not starts:
         return
     late = max(lasts) - (max(lasts) - min(starts)) * _END_OF_LOG
+    if max(lasts) - min(starts) < _GROWS_IN:
+        return
     for client, servers in firsts.items():
         if any(first > late for first in servers.values()) and min(servers.values()) <= late:
             yield client

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from infer.backends import Target
-from infer.lift import EXPRESSIBLE, Observation
+from infer.lift import EXPRESSIBLE, NOT_TRAFFIC, Observation
 from infer.model import Address, Connection, Endpoint, Kind, Labels, Workload, WorkloadId
 from infer.netpol import (
     Decision,
@@ -103,7 +103,9 @@ class Cast:
         if isinstance(party, Address):
             return Outside(party.ip or _NOWHERE, node=party.kind is Kind.NODE)
         members = self.workloads[party].members
-        fitting = [m for m in members if any(p.port == port for p in m.ports)] or list(members)
+        fitting = [m for m in members if any(p.port == port for p in m.ports or ())] or list(
+            members
+        )
         chosen = max(fitting, key=lambda m: (m.labels is not None, m.name))
         return Pod(party.namespace, chosen.name, chosen.labels or (), chosen.ips, chosen.ports)
 
@@ -133,11 +135,14 @@ class _Judge:
     def decide(self, observation: Observation) -> Decision:
         """The worst decision over all targets.
 
-        What happens to a protocol without ports is the plugin's business, so it is UNKNOWN.
+        What happens to a protocol without ports is the plugin's business, so it is UNKNOWN; so is
+        what no packet stands behind.
         Source: https://kubernetes.io/docs/concepts/services-networking/network-policies/
             "... may have no effect on ... protocols other than TCP, UDP, and SCTP".
         """
         if observation.protocol not in EXPRESSIBLE or observation.port == 0:
+            return Decision.UNKNOWN
+        if observation.reason == NOT_TRAFFIC:
             return Decision.UNKNOWN
         return _worst(self._one(observation, target) for target in observation.targets)
 

@@ -64,7 +64,7 @@ def set_scene(
     con: DuckDBPyConnection,
     reduction: Reduction,
     inventory: Inventory,
-    ranges: Ranges = Ranges(),
+    ranges: Ranges,
     cluster: str = "",
 ) -> Scene:
     """The scene of one merged log.

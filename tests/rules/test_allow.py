@@ -177,6 +177,15 @@ def test_unknown_addresses_open_the_direction(kind: Kind, who: str) -> None:
     assert (Open(WEB.id, Direction.EGRESS, f"the address of {who} is not known"),) == opened
 
 
+def test_an_api_server_known_by_its_service_only_opens_egress() -> None:
+    """Addresses of others say nothing of the port behind ``default/kubernetes``."""
+    asked = seen(WEB.id, address("", Kind.APISERVER), 443)
+
+    found, opened = observed_allowances([asked], around(WEB, apiserver=("10.0.0.3",)))
+
+    assert (found, len(opened)) == ((), 1)
+
+
 def test_no_node_ranges_without_a_source() -> None:
     """Only flags and the inventory tell node ranges."""
     assert node_peers(Ranges(nodes=("10.0.0.0/24",))) == ()

@@ -95,6 +95,15 @@ def test_the_kubernetes_service_is_the_api_server() -> None:
     assert targets(inventory, port=443) == ((address("10.0.0.9", Kind.APISERVER), 6443),)
 
 
+def test_an_api_server_without_a_known_address_is_still_the_api_server() -> None:
+    """Without the endpoints of ``default/kubernetes`` there is a server, but no address."""
+    kubernetes = service(name="kubernetes", namespace="default", selector=None)
+
+    found = targets(Inventory(services=(kubernetes,)), port=443)
+
+    assert found == ((address("", Kind.APISERVER), 443),)
+
+
 def test_selected_workloads() -> None:
     """The workloads behind any port of a Service, once each."""
     known = service(ServicePort(80, "TCP", 80), ServicePort(81, "TCP", 81))

@@ -118,6 +118,21 @@ def test_egress_that_still_grows_is_a_finding() -> None:
     assert review(early, late, only_late) == {"egress-grows": ("shop/web",)}
 
 
+def test_a_log_of_minutes_does_not_grow() -> None:
+    """In a short log every address is new."""
+    first = seen(WEB, address("203.0.113.7"), proof=evidence(hours=(0, 0)))
+    second = seen(WEB, address("203.0.113.8"), proof=evidence(hours=(0, 0)))
+
+    assert review(first, second) == {}
+
+
+def test_a_single_lookup_is_not_rare() -> None:
+    """Every subject is allowed DNS, however seldom it asks."""
+    once = seen(WEB, DB, 53, proof=evidence(hours=(5, 5), weight=1))
+
+    assert review(once, seen(WEB, DB)) == {}
+
+
 def test_mesh_tunnels_are_said() -> None:
     """A tunnel's rule carries every port."""
     assert review(seen(WEB, DB, 15008)) == {"mesh-tunnel": ("shop/web -> shop/db 15008/TCP",)}

@@ -165,6 +165,16 @@ def test_policies_of_others_do_not_matter() -> None:
     assert replayed(observation(80), policies=(far,)).records == Tally(allowed=1)
 
 
+def test_what_is_no_traffic_is_not_cut() -> None:
+    """A socket event names a virtual address that no packet has: nothing would be blocked."""
+    found = replayed(observation(80, reason="not-traffic"), observation(80, reason="scan"))
+
+    assert [(each.reason, each.would_be_blocked) for each in found.left_out] == [
+        ("not-traffic", 0),
+        ("scan", 1),
+    ]
+
+
 # ---- who an endpoint is to a policy ------------------------------------------------------------
 
 
@@ -177,7 +187,7 @@ def test_ends_of_traffic() -> None:
     """A pod has its labels and address, a node is told, an unknown address is still outside."""
     found = cast(*ENDS)
 
-    assert found.end(0) == Pod("shop", "web-0", (("app", "web"),), ("10.1.0.1",), ())
+    assert found.end(0) == Pod("shop", "web-0", (("app", "web"),), ("10.1.0.1",))
     assert found.end(2) == Outside("10.0.0.1", node=True)
     assert found.end(4) == Outside("0.0.0.0")
 
