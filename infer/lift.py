@@ -56,6 +56,8 @@ class Observation:
     local: bool
     translated: bool
     reason: str
+    first_seen: datetime | None = None
+    last_seen: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +180,8 @@ def _observe(row: _Row, context: Context, direct: _Direct) -> Observation:
         local=_is_local(row, context),
         translated=isinstance(service, ServiceRecord) and not server_reason,
         reason=_reason(row, context, server_reason),
+        first_seen=_utc(row.first_seen),
+        last_seen=_utc(row.last_seen),
     )
 
 

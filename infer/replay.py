@@ -14,7 +14,9 @@ from infer.lift import EXPRESSIBLE, NOT_TRAFFIC, Observation
 from infer.model import Address, Connection, Endpoint, Kind, Labels, Workload, WorkloadId
 from infer.netpol import (
     Decision,
+    Direction,
     Evaluator,
+    Judgement,
     NetworkPolicy,
     Outside,
     Pod,
@@ -22,6 +24,7 @@ from infer.netpol import (
     Protocol,
     Traffic,
     TrafficEnd,
+    Verdict,
 )
 
 _NOWHERE = "0.0.0.0"  # noqa: S104 - stands for an outside address that the log does not give
@@ -117,20 +120,27 @@ def replay_connections(
     profile: Profile,
 ) -> Coverage:
     """What the policies make of every observation; those left out are judged too."""
-    namespaces = {name: dict(labels) for name, labels in cast.namespaces.items()}
-    evaluator = Evaluator(policies, namespaces, profile)
-    judge = _Judge(evaluator, cast)
+    judge = Judge.of(policies, cast, profile)
     return _cover([Judged(each, judge.decide(each)) for each in observations])
 
 
 @dataclass(slots=True)
-class _Judge:
-    """Decides observations, each distinct traffic once."""
+class Judge:
+    """Judges observations under policies, each distinct traffic once."""
 
     evaluator: Evaluator
     cast: Cast
+    policed: frozenset[tuple[str, Direction]]  # namespaces in which some policy isolates
     ends: dict[int, TrafficEnd] = field(default_factory=dict)
-    known: dict[Traffic, Decision] = field(default_factory=dict)
+    known: dict[tuple[Traffic, bool, bool], Judgement] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, policies: Iterable[NetworkPolicy], cast: Cast, profile: Profile) -> Judge:
+        """The judge of these policies over who the endpoints are."""
+        rules = tuple(policies)
+        namespaces = {name: dict(labels) for name, labels in cast.namespaces.items()}
+        policed = frozenset((p.namespace, d) for p in rules for d in p.isolates)
+        return cls(Evaluator(rules, namespaces, profile), cast, policed)
 
     def decide(self, observation: Observation) -> Decision:
         """The worst decision over all targets.
@@ -144,9 +154,13 @@ class _Judge:
             return Decision.UNKNOWN
         if observation.reason == NOT_TRAFFIC:
             return Decision.UNKNOWN
-        return _worst(self._one(observation, target) for target in observation.targets)
+        return worst(judgement.decision for judgement in self.judgements(observation))
 
-    def _one(self, observation: Observation, target: Target) -> Decision:
+    def judgements(self, observation: Observation) -> tuple[Judgement, ...]:
+        """The judgement on each target, of an observation with a protocol that has ports."""
+        return tuple(self._one(observation, target) for target in observation.targets)
+
+    def _one(self, observation: Observation, target: Target) -> Judgement:
         traffic = Traffic(
             self._end(observation.client),
             self._server(observation, target),
@@ -154,9 +168,35 @@ class _Judge:
             target[1],
             same_node=observation.local,
         )
-        if traffic not in self.known:
-            self.known[traffic] = self.evaluator.judge(traffic).decision
-        return self.known[traffic]
+        doubts = (self._doubtful(observation.client), self._doubtful(observation.server))
+        key = (traffic, *doubts)
+        if key not in self.known:
+            self.known[key] = self._judge(traffic, *doubts)
+        return self.known[key]
+
+    def _judge(self, traffic: Traffic, client_doubt: bool, server_doubt: bool) -> Judgement:
+        found = self.evaluator.judge(traffic)
+        if not (client_doubt or server_doubt):
+            return found
+        egress = self._doubted(traffic, Direction.EGRESS, found.egress, client_doubt, server_doubt)
+        ingress = self._doubted(
+            traffic, Direction.INGRESS, found.ingress, server_doubt, client_doubt
+        )
+        return Judgement(worst((egress.decision, ingress.decision)), egress, ingress)
+
+    def _doubted(
+        self, traffic: Traffic, direction: Direction, verdict: Verdict, near: bool, far: bool
+    ) -> Verdict:
+        """A verdict that rests on labels which nobody knows is UNKNOWN."""
+        pod, _ = traffic.ends(direction)
+        policed = isinstance(pod, Pod) and (pod.namespace, direction) in self.policed
+        if (near and policed) or (far and verdict.isolated_by):
+            return Verdict(Decision.UNKNOWN, (), verdict.isolated_by, "the labels are not known")
+        return verdict
+
+    def _doubtful(self, number: int) -> bool:
+        endpoint = self.cast.endpoints[number]
+        return endpoint.kind is Kind.POD and endpoint.labels is None
 
     def _server(self, observation: Observation, target: Target) -> TrafficEnd:
         if observation.translated:
@@ -169,7 +209,8 @@ class _Judge:
         return self.ends[number]
 
 
-def _worst(decisions: Iterable[Decision]) -> Decision:
+def worst(decisions: Iterable[Decision]) -> Decision:
+    """DENIED before UNKNOWN before ALLOWED."""
     found = set(decisions)
     return next((d for d in (Decision.DENIED, Decision.UNKNOWN) if d in found), Decision.ALLOWED)
 
@@ -218,7 +259,7 @@ def _fates(judged: Iterable[Judged]) -> dict[Connection, _Fate]:
 def _one_fate(fates: list[_Fate]) -> _Fate:
     standing = [decision for decision, reason in fates if not reason]
     if standing:
-        return _worst(standing), ""
+        return worst(standing), ""
     return min(fates, key=lambda fate: (fate[1], fate[0]))
 
 

@@ -15,9 +15,11 @@ from typer.exceptions import TyperException
 from typer.main import get_command
 
 from infer import __version__
+from infer.cli.diff import diff
 from infer.cli.generate import generate
 from infer.cli.terminal import Interrupted, drop, ending_cleanly, print_data, print_message
-from infer.cli.usage import usage_error
+from infer.cli.usage import several_flows, usage_error
+from infer.cli.verify import verify
 from infer.errors import NetinferError, OutputError
 
 BAD_INPUT: Final = 2
@@ -29,6 +31,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(generate)
+app.command()(verify)
+app.command()(diff)
 
 
 def _print_version(asked: bool) -> None:
@@ -68,7 +72,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    code = get_command(app).main(args=arguments, prog_name="netinfer", standalone_mode=False)
+    code = get_command(app).main(
+        args=several_flows(arguments), prog_name="netinfer", standalone_mode=False
+    )
     if sys.stdout is not None:
         _flush(sys.stdout)
     return code if isinstance(code, int) else 0

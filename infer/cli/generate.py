@@ -35,12 +35,10 @@ from infer.cli.options import (
     World,
     WorldOption,
 )
-from infer.cli.progress import byte_progress
-from infer.cli.terminal import standard_input
+from infer.cli.reading import profile_of, reading
 
 if TYPE_CHECKING:
-    from infer.netpol import Profile
-    from infer.schema import LogsRead
+    pass
 
 FINDINGS: Final = 1
 
@@ -74,11 +72,9 @@ def generate(  # noqa: PLR0913, PLR0917 - an option each
     The policies are replayed over the flows they came from, and the result is printed.
     Exit code: 0 done; 1 done, with findings that need a person; 2 bad input or usage.
     """
-    from infer.engines.local import read_logs, refuse_malformed, session
     from infer.generate import Options, suggest_policies
     from infer.inventory import read_inventory
     from infer.scope import DefaultDeny
-    from infer.sources import find_sources
 
     chosen = output or (None if output_dir else Output.YAML)
     wanted = Wanted(output_dir, chosen, stats, delete_stale, quiet)
@@ -86,12 +82,7 @@ def generate(  # noqa: PLR0913, PLR0917 - an option each
     span = read_span(since, until)
     ranges = read_ranges(pod_cidr, service_cidr, node_cidr)
     known = read_inventory(inventory)
-    with session(threads) as con, find_sources(flows, standard_input()) as sources:
-        total = sum(source.path.stat().st_size for source in sources)
-        with byte_progress(total, quiet) as progress:
-            logs = read_logs(con, sources, format, span, progress)
-        if strict:
-            refuse_malformed(logs)
+    with reading(flows, format, span, strict=strict, quiet=quiet, threads=threads) as found:
         options = Options(
             namespaces=tuple(namespace),
             directions=direction.chosen,
@@ -99,18 +90,8 @@ def generate(  # noqa: PLR0913, PLR0917 - an option each
             ranges=ranges,
             cluster=cluster,
             world_exact=world is World.EXACT,
-            profile=_profile(profile, logs),
+            profile=profile_of(profile, found.logs),
         )
-        suggestion = suggest_policies(con, logs.reduction, known, options)
-    deliver(suggestion, logs, wanted)
+        suggestion = suggest_policies(found.con, found.logs.reduction, known, options)
+    deliver(suggestion, found.logs, wanted)
     return FINDINGS if suggestion.findings and not exit_zero else 0
-
-
-def _profile(choice: ProfileChoice, logs: LogsRead) -> Profile:
-    """The plugin that was named; else Cilium for logs that only Cilium writes."""
-    from infer.netpol import Profile
-
-    if choice is not ProfileChoice.AUTO:
-        return Profile(choice.value)
-    formats = {file.format for file in logs.files if file.format}
-    return Profile.CILIUM if formats == {"hubble"} else Profile.SPEC

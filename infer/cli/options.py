@@ -260,3 +260,40 @@ ThreadsOption = Annotated[
         rich_help_panel=_OUTPUT,
     ),
 ]
+
+
+# ---- policies ----------------------------------------------------------------------------------
+
+
+class Report(StrEnum):
+    """The form of a report on standard output."""
+
+    TEXT = "text"
+    JSON = "json"
+    MARKDOWN = "markdown"
+
+
+PoliciesOption = Annotated[
+    list[str],
+    typer.Option(
+        "--policies",
+        "-p",
+        help="NetworkPolicies: a file, a directory, what kubectl get netpol -A -o yaml prints, or "
+        "- for standard input; repeatable.",
+        metavar="POLICIES",
+        rich_help_panel=_INPUT,
+        show_default=False,
+    ),
+]
+LenientOption = Annotated[
+    bool,
+    typer.Option(
+        "--lenient",
+        help="Judge also policies that an API server would refuse, with a warning.",
+        rich_help_panel=_INPUT,
+    ),
+]
+ReportOption = Annotated[
+    Report,
+    typer.Option("--output", "-o", help="Form of the report.", rich_help_panel=_OUTPUT),
+]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from typer.exceptions import TyperException
 
 from infer.errors import UsageError
+
+_FLOWS: Final = "--flows"
 
 
 def usage_error(err: TyperException, arguments: Sequence[str]) -> UsageError:
@@ -45,3 +48,21 @@ def _command(err: TyperException, arguments: Sequence[str]) -> str:
     path: str = getattr(context, "command_path", "netinfer")
     named = path == "netinfer" and "generate" in arguments[:1]
     return "netinfer generate" if named else path
+
+
+def several_flows(arguments: Sequence[str]) -> list[str]:
+    """``--flows a b`` as ``--flows a --flows b``: the shell expands a glob to several words.
+
+    Everything up to the next option is a flow log; ``-`` is standard input, no option.
+    """
+    spelt: list[str] = []
+    inside = False
+    for argument in arguments:
+        if argument == _FLOWS:
+            inside = True
+        elif inside and (argument == "-" or not argument.startswith("-")):
+            spelt += [_FLOWS, argument]
+        else:
+            inside = False
+            spelt.append(argument)
+    return spelt

@@ -1,0 +1,64 @@
+"""What every command that takes flow logs does with them first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from infer.cli.options import ProfileChoice
+from infer.cli.progress import byte_progress
+from infer.cli.terminal import standard_input
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from infer.engines.local import Span
+    from infer.netpol import Profile
+    from infer.schema import LogsRead
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Logs as read, and the session that can go on with them."""
+
+    con: DuckDBPyConnection
+    logs: LogsRead
+
+
+@contextmanager
+def reading(
+    flows: Sequence[str],
+    format_name: str | None,
+    span: Span,
+    *,
+    strict: bool = False,
+    quiet: bool = False,
+    threads: int | None = None,
+) -> Iterator[Reading]:
+    """The logs, read with a progress bar where somebody watches.
+
+    Raises:
+        InputError: as ``read_logs``, and with ``strict`` at the first malformed record.
+    """
+    from infer.engines.local import read_logs, refuse_malformed, session
+    from infer.sources import find_sources
+
+    with session(threads) as con, find_sources(flows, standard_input()) as sources:
+        total = sum(source.path.stat().st_size for source in sources)
+        with byte_progress(total, quiet) as progress:
+            logs = read_logs(con, sources, format_name, span, progress)
+        if strict:
+            refuse_malformed(logs)
+        yield Reading(con, logs)
+
+
+def profile_of(choice: ProfileChoice, logs: LogsRead) -> Profile:
+    """The plugin that was named; else Cilium for logs that only Cilium writes."""
+    from infer.netpol import Profile
+
+    if choice is not ProfileChoice.AUTO:
+        return Profile(choice.value)
+    formats = {file.format for file in logs.files if file.format}
+    return Profile.CILIUM if formats == {"hubble"} else Profile.SPEC
