@@ -22,13 +22,13 @@ from infer.model import (
     Kind,
     Labels,
     Member,
-    Owner,
     Party,
     Workload,
     WorkloadId,
 )
 from infer.netpol import LabelSelector
 from infer.owners import distinct_name, pod_prefix, shared_labels, shared_name, stable_labels
+from infer.pods import KnownPod, gather_pods, joined, with_kinds
 
 _OVER_WITHOUT_PODS: Final = frozenset({"Job", "ReplicaSet", "ReplicationController"})
 """Kinds of which an object without pods is history: finished, or replaced by a newer one."""
@@ -56,19 +56,10 @@ class Grouped:
     warnings: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Pod:
-    """A pod under one name (or, nameless, under one label set) with what is known of it."""
-
-    namespace: str
-    member: Member
-    owner: Owner | None
-
-
 def group_endpoints(endpoints: Iterable[Endpoint], inventory: Inventory) -> Grouped:
     """Workloads of all pods, observed or in the inventory, and the party of each endpoint."""
-    ends = _with_kinds(tuple(endpoints), inventory)
-    pods = _adopted(_pods(ends, inventory), inventory)
+    ends = with_kinds(tuple(endpoints), inventory)
+    pods = gather_pods(ends, inventory)
     selectors = _own_selectors(inventory)
     teams = _owned_teams(pods) + _unowned_teams(pods)
     teams += _absent_teams(inventory, {id_ for id_, _, _ in teams})
@@ -88,101 +79,12 @@ def _own_selectors(inventory: Inventory) -> dict[WorkloadId, LabelSelector]:
     }
 
 
-# ---- pods --------------------------------------------------------------------------------------
-
-
-def _with_kinds(ends: tuple[Endpoint, ...], inventory: Inventory) -> tuple[Endpoint, ...]:
-    """Endpoints whose owner has no kind take the one that others give an owner of that name."""
-    said = [(e.namespace, e.owner) for e in ends] + [(p.namespace, p.owner) for p in inventory.pods]
-    said += [(w.namespace, Owner(w.kind, w.name)) for w in inventory.workloads]
-    kinds: dict[tuple[str, str], set[str]] = {}
-    for namespace, owner in said:
-        if owner is not None and owner.kind:
-            kinds.setdefault((namespace, owner.name), set()).add(owner.kind)
-    return tuple(_with_kind(end, kinds) for end in ends)
-
-
-def _with_kind(end: Endpoint, kinds: Mapping[tuple[str, str], set[str]]) -> Endpoint:
-    if end.owner is None or end.owner.kind:
-        return end
-    found = kinds.get((end.namespace, end.owner.name), set())
-    return replace(end, owner=Owner(min(found), end.owner.name)) if len(found) == 1 else end
-
-
-def _pods(ends: Iterable[Endpoint], inventory: Inventory) -> dict[tuple[str, str], _Pod]:
-    """Every named pod, the log's and the inventory's facts joined.
-
-    An endpoint that is known by its owner alone stands as a pod without a name.
-    """
-    pods: dict[tuple[str, str], _Pod] = {}
-    for record in inventory.pods:
-        if not record.host_network:
-            member = Member(record.name, record.labels, record.ips, record.ports)
-            pods[record.namespace, record.name] = _Pod(record.namespace, member, record.owner)
-    for end in ends:
-        if end.kind is Kind.POD and not end.reason and (end.pod or end.owner):
-            key = (end.namespace, end.pod or f"{end.owner} {end.labels}")
-            pods[key] = _joined(pods.get(key), end)
-    return dict(sorted(pods.items()))
-
-
-def _joined(pod: _Pod | None, end: Endpoint) -> _Pod:
-    if pod is None:
-        ips = (end.ip,) if end.ip else ()
-        member = Member(end.pod, end.labels, ips, end.ports, end.first_seen, end.last_seen)
-        return _Pod(end.namespace, member, end.owner)
-    old = pod.member
-    member = replace(
-        old,
-        labels=old.labels if old.labels is not None else end.labels,
-        ips=tuple(sorted({*old.ips, end.ip} - {""})),
-        first_seen=min((t for t in (old.first_seen, end.first_seen) if t), default=None),
-        last_seen=max((t for t in (old.last_seen, end.last_seen) if t), default=None),
-    )
-    return _Pod(pod.namespace, member, pod.owner or end.owner)
-
-
-def _adopted(pods: Mapping[tuple[str, str], _Pod], inventory: Inventory) -> list[_Pod]:
-    """Pods, those without an owner given the one that all pods of equal stable labels have.
-
-    A log names the owner only in records of the pod's own node, so some pods stay without. Where
-    the labels were not logged either, the pod's name decides.
-    """
-    alike: dict[tuple[str, Labels], set[Owner]] = {}
-    named: dict[tuple[str, str], set[Owner]] = {}
-    records = ((w.namespace, Owner(w.kind, w.name), w.template_labels) for w in inventory.workloads)
-    told = ((p.namespace, p.owner, p.member.labels) for p in pods.values())
-    for namespace, owner, labels in (*records, *told):
-        if owner is not None:
-            named.setdefault((namespace, owner.name), set()).add(owner)
-            if labels:
-                alike.setdefault((namespace, stable_labels(labels)), set()).add(owner)
-    return [_adopt(pod, alike, named) for pod in pods.values()]
-
-
-def _adopt(
-    pod: _Pod,
-    alike: Mapping[tuple[str, Labels], set[Owner]],
-    named: Mapping[tuple[str, str], set[Owner]],
-) -> _Pod:
-    if pod.owner is not None or pod.member.labels == ():
-        return pod
-    prefix = pod_prefix(pod.member.name)
-    if pod.member.labels is None:
-        candidates = named.get((pod.namespace, prefix), set())
-    else:
-        candidates = alike.get((pod.namespace, stable_labels(pod.member.labels)), set())
-    fitting = {owner for owner in candidates if owner.name == prefix}
-    chosen = fitting or (candidates if len(candidates) == 1 else set())
-    return replace(pod, owner=min(chosen)) if chosen else pod
-
-
 # ---- teams: the pods of one workload -----------------------------------------------------------
 
 _Team = tuple[WorkloadId, tuple[Member, ...], bool]
 
 
-def _owned_teams(pods: Iterable[_Pod]) -> list[_Team]:
+def _owned_teams(pods: Iterable[KnownPod]) -> list[_Team]:
     teams: dict[WorkloadId, list[Member]] = {}
     for pod in pods:
         if pod.owner is not None:
@@ -207,7 +109,7 @@ def _absent_teams(inventory: Inventory, known: set[WorkloadId]) -> list[_Team]:
     ]
 
 
-def _unowned_teams(pods: Iterable[_Pod]) -> list[_Team]:
+def _unowned_teams(pods: Iterable[KnownPod]) -> list[_Team]:
     """Pods of no known owner: together by stable labels, and over a rollout by name."""
     by_labels: dict[tuple[str, Labels], list[Member]] = {}
     for pod in pods:
@@ -352,11 +254,11 @@ def _place_nameless(
 
 def _nameless_members(ends: Iterable[Endpoint]) -> dict[_Nameless, Member]:
     """One member for each label set of a namespace, with all addresses and times of its pods."""
-    found: dict[_Nameless, _Pod] = {}
+    found: dict[_Nameless, KnownPod] = {}
     for end in ends:
         if end.kind is Kind.POD and not (end.pod or end.owner or end.reason):
             key = (end.namespace, end.labels)
-            found[key] = _joined(found.get(key), end)
+            found[key] = joined(found.get(key), end)
     return {key: pod.member for key, pod in sorted(found.items(), key=str)}
 
 
