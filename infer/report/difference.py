@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from itertools import chain
 
 from infer.diff import Difference, PolicyDiff, Side
 from infer.manifests import printable
 from infer.netpol import PortSet, Protocol
-from infer.report.markdown import cell
+from infer.report.markdown import code, table_row
 from infer.report.stats import time_text
 from infer.report.text import Line, Look, counted, length, render_lines
 
@@ -161,5 +161,4 @@ def _tables(diff: PolicyDiff, end: datetime | None) -> Iterator[str]:
 def _table_row(each: Difference, end: datetime | None) -> str:
     closed, opened = (port_text(p) if p else "" for p in (each.closed, each.opened))
     observed = _behind(each, end).removeprefix(": ")
-    cells: Iterable[str] = (str(each.src), str(each.dst), closed, opened, observed)
-    return f"| {' | '.join(map(cell, cells))} |"
+    return table_row(code(str(each.src)), code(str(each.dst)), closed, opened, observed)

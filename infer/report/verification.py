@@ -4,26 +4,36 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from itertools import groupby
+from typing import Final
 
 from infer.manifests import printable
-from infer.netpol import Decision, Verdict
-from infer.report.markdown import cell
+from infer.netpol import Decision, RuleRef, Verdict
+from infer.report.markdown import code, table_row
 from infer.report.stats import time_text
-from infer.report.text import Line, Look, counted, render_lines
+from infer.report.text import Line, Look, Tone, clock, counted, render_lines
 from infer.verify import Checked, End, Verification
 
 Document = dict[str, object]
 
-_SHOWN = 40
+_SHOWN: Final = 10
+"""Of what nobody needs to act on, how many lines; ``-o json`` has all."""
+
+_ROWS: Final = 100
+"""Rows of a Markdown table: a comment on GitHub holds 65,536 characters."""
 
 
 def verification_json(found: Verification) -> str:
-    """The whole verification as indented JSON with a final newline; stable keys, sorted rows."""
+    """The whole verification as indented JSON with a final newline; stable keys, sorted rows.
+
+    A row with ``not_counted`` says in ``reason`` why: ``denied`` (in the log) or ``scan``.
+    """
     document = {
         "summary": _summary(found),
         "connections": [_connection(each) for each in found.connections],
         "unused_rules": [str(rule) for rule in found.unused_rules],
-        "skipped": found.skipped,
+        "policies_without_pods": list(found.idle),
+        "skipped": dict(found.skipped),
     }
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
@@ -48,7 +58,8 @@ def _connection(each: Checked) -> Document:
         "last_seen": time_text(each.last_seen),
         "decision": str(each.decision),
         "differs": each.differs,
-        "not_counted": each.not_counted or None,
+        "not_counted": bool(each.not_counted),
+        "reason": each.not_counted or None,
         "egress": _verdict(each.judgement.egress),
         "ingress": _verdict(each.judgement.ingress),
         "missing": list(each.missing()),
@@ -83,26 +94,35 @@ def verification_text(found: Verification, look: Look) -> str:
 
 def _lines(found: Verification) -> Iterator[Line]:
     for name, (connections, records) in found.counts().items():
-        yield Line(
-            f"{name.replace('_', ' '):<13}{connections:>8,} connections {records:>12,} records"
-        )
+        label = name.replace("_", " ")
+        yield Line(f"{label:<13}{connections:>8,} connections {records:>12,} records")
     for reason, records in found.skipped.items():
-        yield Line(f"{'not judged':<13}{records:>30,} records: {reason}")
+        yield Line(f"{'not judged':<13}{records:>33,} records: {reason}")
+    yield Line("")
     yield from _denied(found.denied)
-    others = [c for c in found.connections if c.decision is Decision.UNKNOWN and not c.not_counted]
-    yield from _listed("unknown", (_unknown(each) for each in others))
-    aside = (c for c in found.connections if c.not_counted)
-    yield from _listed("not counted", (_aside(each) for each in aside))
-    yield from _listed("rules that no observed traffic used", map(str, found.unused_rules))
+    yield from _listed("unknown", map(_unknown, _undecided(found)), _SHOWN)
+    yield from _listed("not counted", map(_aside, _set_aside(found)), _SHOWN)
+    yield from _listed("rules that no observed traffic used", _by_policy(found.unused_rules))
+    yield from _listed("policies that select no known pod", found.idle)
+
+
+def _undecided(found: Verification) -> list[Checked]:
+    return [
+        each
+        for each in found.connections
+        if each.decision is Decision.UNKNOWN and not each.not_counted
+    ]
+
+
+def _set_aside(found: Verification) -> list[Checked]:
+    return [each for each in found.connections if each.not_counted]
 
 
 def _denied(denied: tuple[Checked, ...]) -> Iterator[Line]:
     if not denied:
-        yield Line("")
-        yield Line("nothing that was observed would be denied")
+        yield Line("nothing that was observed would be denied", tone=Tone.GOOD)
         return
-    yield Line("")
-    yield Line(f"would be denied: {counted(len(denied), 'connection')}")
+    yield Line(f"would be denied: {counted(len(denied), 'connection')}", tone=Tone.ALARM)
     for each in denied:
         yield Line(f"- {what(each)}: {counted(each.records, 'record')}{_since(each)}", 4)
         yield from (Line(f"    {text}", 6) for text in _why(each))
@@ -116,36 +136,46 @@ def what(each: Checked) -> str:
 def _since(each: Checked) -> str:
     if each.first_seen is None or each.last_seen is None:
         return ""
-    return f", since {time_text(each.first_seen)}, last seen {time_text(each.last_seen)}"
+    return f", since {clock(each.first_seen)}, last seen {clock(each.last_seen)}"
 
 
 def _why(each: Checked) -> Iterator[str]:
     for name, verdict in (("egress", each.judgement.egress), ("ingress", each.judgement.ingress)):
         if verdict.decision is Decision.DENIED:
             yield f"{name} is isolated by {', '.join(verdict.isolated_by)}"
-    yield from (f"missing: {printable(rule)}" for rule in each.missing())
+    yield from (f"missing: {rule}" for rule in each.missing())
     if each.differs:
         yield "not all of its pods are judged alike: --per pod tells them apart"
 
 
 def _unknown(each: Checked) -> str:
-    grounds = {each.judgement.egress.ground, each.judgement.ingress.ground} - {""}
+    verdicts = (each.judgement.egress, each.judgement.ingress)
+    grounds = {v.ground for v in verdicts if v.decision is Decision.UNKNOWN}
     return f"{what(each)}: {'; '.join(sorted(grounds))}"
 
 
 def _aside(each: Checked) -> str:
-    return f"{what(each)}: {each.decision} ({each.not_counted} in the log)"
+    return f"{what(each)}: {each.decision} ({_REASONS[each.not_counted]})"
 
 
-def _listed(title: str, texts: Iterable[str]) -> Iterator[Line]:
+_REASONS: Final = {"denied": "denied in the log", "scan": "a scan"}
+
+
+def _by_policy(rules: Iterable[RuleRef]) -> Iterator[str]:
+    """``shop/cart egress[0] ingress[2]``: one line a policy."""
+    for policy, found in groupby(rules, key=lambda rule: f"{rule.namespace}/{rule.policy}"):
+        yield f"{policy} {' '.join(f'{r.direction.lower()}[{r.index}]' for r in found)}"
+
+
+def _listed(title: str, texts: Iterable[str], most: int | None = None) -> Iterator[Line]:
     found = list(texts)
     if not found:
         return
     yield Line("")
     yield Line(f"{title}: {len(found):,}")
-    yield from (Line(f"- {printable(text)}", 4) for text in found[:_SHOWN])
-    if len(found) > _SHOWN:
-        yield Line(f"  and {len(found) - _SHOWN:,} more: -o json lists all")
+    yield from (Line(f"- {text}", 4) for text in found[:most])
+    if most is not None and len(found) > most:
+        yield Line(f"  and {len(found) - most:,} more: -o json lists all")
 
 
 # ---- for a pull request ------------------------------------------------------------------------
@@ -157,32 +187,55 @@ def verification_markdown(found: Verification) -> str:
 
 
 def _markdown(found: Verification) -> Iterator[str]:
-    counts = found.counts()
-    denied = found.denied
-    yield f"### Replay: {counted(len(denied), 'observed connection')} would be denied"
+    yield f"### Replay: {counted(len(found.denied), 'observed connection')} would be denied"
     yield ""
     yield "| | connections | records |"
     yield "|---|---:|---:|"
-    for name, (connections, records) in counts.items():
-        yield f"| {name.replace('_', ' ')} | {connections:,} | {records:,} |"
-    if denied:
-        yield ""
-        yield "| denied | records | isolated by | missing rule |"
-        yield "|---|---:|---|---|"
-        yield from (_markdown_row(each) for each in denied)
-    if found.unused_rules:
-        yield ""
-        unused = counted(len(found.unused_rules), "rule")
-        yield f"<details><summary>{unused} that no observed traffic used</summary>"
-        yield ""
-        yield from (f"- {cell(str(rule))}" for rule in found.unused_rules)
-        yield ""
-        yield "</details>"
+    for name, (connections, records) in found.counts().items():
+        yield table_row(name.replace("_", " "), f"{connections:,}", f"{records:,}")
+    for reason, records in found.skipped.items():
+        yield table_row(f"not judged: {reason}", "", f"{records:,}")
+    yield from _denied_table(found.denied)
+    yield from _folded("connections that cannot be judged", map(_unknown, _undecided(found)))
+    yield from _folded("connections not counted", map(_aside, _set_aside(found)))
+    yield from _folded("rules that no observed traffic used", map(str, found.unused_rules))
+    yield from _folded("policies that select no known pod", found.idle)
 
 
-def _markdown_row(each: Checked) -> str:
+def _denied_table(denied: tuple[Checked, ...]) -> Iterator[str]:
+    if not denied:
+        return
+    yield ""
+    yield "| denied | records | since | isolated by | missing rule |"
+    yield "|---|---:|---|---|---|"
+    yield from map(_denied_row, denied[:_ROWS])
+    yield from _more(len(denied))
+
+
+def _denied_row(each: Checked) -> str:
     verdicts = (each.judgement.egress, each.judgement.ingress)
     isolating = sorted({name for v in verdicts if v.decision is Decision.DENIED
                         for name in v.isolated_by})  # fmt: skip
-    cells = (what(each), f"{each.records:,}", ", ".join(isolating), "; ".join(each.missing()))
-    return f"| {' | '.join(map(cell, cells))} |"
+    differs = " (not for all pods)" if each.differs else ""
+    since = clock(each.first_seen) if each.first_seen else ""
+    by, missing = ", ".join(map(code, isolating)), "; ".join(map(code, each.missing()))
+    return table_row(code(what(each)) + differs, f"{each.records:,}", since, by, missing)
+
+
+def _folded(title: str, texts: Iterable[str]) -> Iterator[str]:
+    found = list(texts)
+    if not found:
+        return
+    yield ""
+    yield f"<details><summary>{title}: {len(found):,}</summary>"
+    yield ""
+    yield from (f"- {code(text)}" for text in found[:_ROWS])
+    yield from _more(len(found))
+    yield ""
+    yield "</details>"
+
+
+def _more(count: int) -> Iterator[str]:
+    if count > _ROWS:
+        yield ""
+        yield f"... and {count - _ROWS:,} more: `-o json` lists all"
