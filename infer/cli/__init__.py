@@ -16,6 +16,8 @@ from typer.main import get_command
 
 from infer import __version__
 from infer.cli.diff import diff
+from infer.cli.evidence import evidence
+from infer.cli.explain import explain
 from infer.cli.generate import generate
 from infer.cli.terminal import Interrupted, drop, ending_cleanly, print_data, print_message
 from infer.cli.usage import several_flows, usage_error
@@ -33,6 +35,8 @@ app = typer.Typer(
 app.command()(generate)
 app.command()(verify)
 app.command()(diff)
+app.command()(explain)
+app.command()(evidence)
 
 
 def _print_version(asked: bool) -> None:

@@ -1,0 +1,92 @@
+"""``netinfer evidence``: which observed traffic stands behind a rule of the suggestion."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from infer.cli.arguments import read_ranges, read_span
+from infer.cli.explain import Form, FormOption
+from infer.cli.options import (
+    ClusterOption,
+    DirectionOption,
+    Directions,
+    FlowsArgument,
+    FormatOption,
+    InventoryOption,
+    NamespaceOption,
+    NodeCidrOption,
+    PodCidrOption,
+    QuietOption,
+    ServiceCidrOption,
+    SinceOption,
+    StrictOption,
+    ThreadsOption,
+    UntilOption,
+    World,
+    WorldOption,
+)
+from infer.cli.reading import reading
+from infer.cli.terminal import look_of, print_data
+
+RuleArgument = Annotated[
+    str,
+    typer.Argument(
+        help="A rule as the comments of policies and --stats write it: 'shop/cart ingress[0]'.",
+        metavar="RULE",
+        show_default=False,
+    ),
+]
+
+
+def evidence(  # noqa: PLR0913, PLR0917 - an option each
+    rule: RuleArgument,
+    flows: FlowsArgument,
+    inventory: InventoryOption = [],  # noqa: B006 - the parser copies it
+    format: FormatOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    strict: StrictOption = False,
+    namespace: NamespaceOption = [],  # noqa: B006
+    direction: DirectionOption = Directions.BOTH,
+    world: WorldOption = World.ANY,
+    pod_cidr: PodCidrOption = [],  # noqa: B006
+    service_cidr: ServiceCidrOption = [],  # noqa: B006
+    node_cidr: NodeCidrOption = [],  # noqa: B006
+    cluster: ClusterOption = "",
+    output: FormOption = Form.TEXT,
+    quiet: QuietOption = False,
+    threads: ThreadsOption = None,
+) -> int:
+    """Show the observed traffic behind one rule that generate suggests from the same logs.
+
+    Give the options that generate was given: they decide which rules there are.
+    Exit code: 0 shown; 2 there is no such rule, or bad input or usage.
+    """
+    from infer.explain import evidence_behind, read_rule
+    from infer.generate import Options, suggest_policies
+    from infer.inventory import read_inventory
+    from infer.report.evidence import evidence_json, evidence_text
+
+    ref = read_rule(rule)
+    span = read_span(since, until)
+    options = Options(
+        namespaces=tuple(namespace),
+        directions=direction.chosen,
+        ranges=read_ranges(pod_cidr, service_cidr, node_cidr),
+        cluster=cluster,
+        world_exact=world is World.EXACT,
+    )
+    known = read_inventory(inventory)
+    with reading(flows, format, span, strict=strict, quiet=quiet, threads=threads) as found:
+        suggestion = suggest_policies(found.con, found.logs.reduction, known, options)
+    behind = evidence_behind(ref, suggestion.policies, suggestion.evidence, suggestion.seen)
+    subject = suggestion.subjects[f"{ref.namespace}/{ref.policy}"]
+    match output:
+        case Form.TEXT:
+            print_data(evidence_text(behind, subject, look_of(sys.stdout)))
+        case Form.JSON:
+            print_data(evidence_json(behind, subject))
+    return 0

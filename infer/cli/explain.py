@@ -1,0 +1,129 @@
+"""``netinfer explain``: the verdict on one connection, rule by rule."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from typing import Annotated, Final
+
+import typer
+
+from infer.cli.options import (
+    InventoryOption,
+    LenientOption,
+    PoliciesOption,
+    ProfileChoice,
+    QuietOption,
+)
+from infer.cli.terminal import look_of, print_data, print_message, standard_input
+
+NOT_ALLOWED: Final = 1
+
+
+class ProtocolChoice(StrEnum):
+    """What a NetworkPolicy can tell apart."""
+
+    TCP = "TCP"
+    UDP = "UDP"
+    SCTP = "SCTP"
+
+
+class Form(StrEnum):
+    """The form of an answer on standard output."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+_QUESTION: Final = "The connection"
+
+FromOption = Annotated[
+    str,
+    typer.Option(
+        "--from",
+        help="The client: NAMESPACE/POD, NAMESPACE/WORKLOAD (all its pods) or an IP address.",
+        metavar="NAME",
+        rich_help_panel=_QUESTION,
+        show_default=False,
+    ),
+]
+ToOption = Annotated[
+    str,
+    typer.Option(
+        "--to",
+        help="The server, likewise.",
+        metavar="NAME",
+        rich_help_panel=_QUESTION,
+        show_default=False,
+    ),
+]
+PortOption = Annotated[
+    int,
+    typer.Option(
+        help="The port that the server's pod listens on, behind any Service.",
+        min=1,
+        max=65535,
+        metavar="N",
+        rich_help_panel=_QUESTION,
+        show_default=False,
+    ),
+]
+ProtocolOption = Annotated[
+    ProtocolChoice,
+    typer.Option(
+        help="Protocol of the connection.", case_sensitive=False, rich_help_panel=_QUESTION
+    ),
+]
+ReadingOption = Annotated[
+    ProfileChoice,
+    typer.Option(
+        "--profile",
+        help="Network plugin whose reading of the API counts; auto: the API's text.",
+        rich_help_panel="The cluster",
+    ),
+]
+FormOption = Annotated[
+    Form,
+    typer.Option("--output", "-o", help="Form of the answer.", rich_help_panel="Output"),
+]
+
+
+def explain(  # noqa: PLR0913, PLR0917 - an option each
+    policies: PoliciesOption,
+    source: FromOption,
+    target: ToOption,
+    port: PortOption,
+    protocol: ProtocolOption = ProtocolChoice.TCP,
+    inventory: InventoryOption = [],  # noqa: B006 - the parser copies it
+    lenient: LenientOption = False,
+    profile: ReadingOption = ProfileChoice.AUTO,
+    output: FormOption = Form.TEXT,
+    quiet: QuietOption = False,
+) -> int:
+    """Tell whether policies allow a connection, and why, at both ends and rule by rule.
+
+    Exit code: 0 allowed; 1 denied or unknown, for any of the pods that are meant; 2 bad input
+    or usage.
+    """
+    from infer.explain import Setting, explain_traffic, find_ends
+    from infer.inventory import read_inventory
+    from infer.netpol import Decision, Profile, Protocol
+    from infer.policies import read_policies, read_policies_leniently
+    from infer.report.explanation import explanation_json, explanation_text
+
+    known = read_inventory(inventory)
+    ends = find_ends(source, known), find_ends(target, known)
+    read = read_policies_leniently if lenient else read_policies
+    parsed = read(policies, standard_input())
+    if not quiet:
+        print_message("".join(f"warning: {complaint}\n" for complaint in parsed.warnings))
+    plugin = Profile.SPEC if profile is ProfileChoice.AUTO else Profile(profile.value)
+    setting = Setting(parsed.policies, known.namespaces, plugin)
+    found = explain_traffic(*ends, Protocol(protocol.value), port, setting)
+    match output:
+        case Form.TEXT:
+            asked = (source, target, f"{port}/{protocol}")
+            print_data(explanation_text(found, asked, look_of(sys.stdout)))
+        case Form.JSON:
+            print_data(explanation_json(found, port, protocol.value))
+    return 0 if {each.decision for each in found} == {Decision.ALLOWED} else NOT_ALLOWED
