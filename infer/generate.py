@@ -23,7 +23,7 @@ from infer.allow import (
 )
 from infer.assemble import Assembled, RuleEvidence, assemble_policies, default_deny
 from infer.dns import dns_servers
-from infer.exposure import Exposure, Known, measure_exposure
+from infer.exposure import Existing, Exposure, Known, measure_existing, measure_exposure
 from infer.model import (
     Inventory,
     Kind,
@@ -73,6 +73,8 @@ class Options:
         cluster: whose pods get policies, where the log has several.
         world_exact: only observed outside clients instead of anywhere outside.
         profile: whose reading of the API the replay follows.
+        existing: the cluster's policies, which stay beside the suggested ones; None where they
+            were not given.
     """
 
     namespaces: tuple[str, ...] = ()
@@ -82,6 +84,7 @@ class Options:
     cluster: str = ""
     world_exact: bool = False
     profile: Profile = Profile.SPEC
+    existing: tuple[NetworkPolicy, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,7 @@ class Suggestion:
         ranges: the cluster's ranges, and from where they are known.
         first_seen: of the records in the window; None where the log has no times.
         last_seen: likewise.
+        existing: what the policies allow together with existing ones, if those were given.
     """
 
     policies: tuple[NetworkPolicy, ...]
@@ -113,6 +117,7 @@ class Suggestion:
     ranges: Ranges
     first_seen: datetime | None
     last_seen: datetime | None
+    existing: Existing | None = None
 
     @property
     def findings(self) -> tuple[Notice, ...]:
@@ -226,11 +231,13 @@ def _conclude(scene: Scene, decided: _Decided, options: Options) -> Suggestion:
     coverage = replay_connections(
         scene.lifted.observations, decided.policies, scene.cast, options.profile
     )
-    exposure = measure_exposure(
-        decided.policies, scene.lifted.seen, _known(scene, decided), options.profile
-    )
+    measured = (scene.lifted.seen, _known(scene, decided), options.profile)
+    exposure = measure_exposure(decided.policies, *measured)
+    existing = None
+    if options.existing is not None:
+        existing = measure_existing(options.existing, decided.policies, *measured)
     notices = sorted(
-        _notices(scene, decided, coverage, exposure),
+        (*_notices(scene, decided, coverage, exposure), *_kept_open(existing)),
         key=lambda n: (not n.finding, n.code, n.text),
     )
     times = [t for s in scene.lifted.seen for t in (s.evidence.first_seen, s.evidence.last_seen)]
@@ -247,6 +254,7 @@ def _conclude(scene: Scene, decided: _Decided, options: Options) -> Suggestion:
         ranges=scene.ranges,
         first_seen=min(known_times, default=None),
         last_seen=max(known_times, default=None),
+        existing=existing,
     )
 
 
@@ -330,3 +338,12 @@ def _broken_promises(coverage: Coverage, exposure: Exposure) -> Iterable[Notice]
     if exposure.over_granted:
         text = f"{exposure.over_granted:,} (client, server, port) allowed without being seen"
         yield Notice("over-granted", text, finding=True)
+
+
+def _kept_open(existing: Existing | None) -> Iterable[Notice]:
+    """The existing rules that keep a hole open."""
+    if existing is None or not existing.kept_open:
+        return
+    text = "existing rules keep open what the suggested policies alone would close"
+    names = tuple(f"{each.rule}, such as {each.examples[0]}" for each in existing.kept_open)
+    yield Notice("kept-open", text, names, finding=True)

@@ -14,10 +14,12 @@ from infer.cli.options import (
     DirectionOption,
     Directions,
     DirectoryOption,
+    ExistingOption,
     ExitZeroOption,
     FlowsArgument,
     FormatOption,
     InventoryOption,
+    LenientOption,
     NamespaceOption,
     NodeCidrOption,
     Output,
@@ -36,9 +38,11 @@ from infer.cli.options import (
     WorldOption,
 )
 from infer.cli.reading import profile_of, reading
+from infer.cli.terminal import print_message, standard_input
+from infer.errors import UsageError
 
 if TYPE_CHECKING:
-    pass
+    from infer.netpol import Parsed
 
 FINDINGS: Final = 1
 
@@ -50,6 +54,8 @@ def generate(  # noqa: PLR0913, PLR0917 - an option each
     since: SinceOption = None,
     until: UntilOption = None,
     strict: StrictOption = False,
+    existing: ExistingOption = [],  # noqa: B006
+    lenient: LenientOption = False,
     namespace: NamespaceOption = [],  # noqa: B006
     direction: DirectionOption = Directions.BOTH,
     default_deny: DefaultDenyOption = DefaultDenyChoice.AUTO,
@@ -79,6 +85,10 @@ def generate(  # noqa: PLR0913, PLR0917 - an option each
     chosen = output or (None if output_dir else Output.YAML)
     wanted = Wanted(output_dir, chosen, stats, delete_stale, quiet)
     wanted.check()
+    _check_streams(flows, existing)
+    there = _read_existing(existing, lenient) if existing else None
+    if there is not None and not quiet:
+        print_message("".join(f"warning: {complaint}\n" for complaint in there.warnings))
     span = read_span(since, until)
     ranges = read_ranges(pod_cidr, service_cidr, node_cidr)
     known = read_inventory(inventory)
@@ -91,7 +101,22 @@ def generate(  # noqa: PLR0913, PLR0917 - an option each
             cluster=cluster,
             world_exact=world is World.EXACT,
             profile=profile_of(profile, found.logs),
+            existing=None if there is None else there.policies,
         )
         suggestion = suggest_policies(found.con, found.logs.reduction, known, options)
     deliver(suggestion, found.logs, wanted)
     return FINDINGS if suggestion.findings and not exit_zero else 0
+
+
+def _check_streams(flows: list[str], existing: list[str]) -> None:
+    """Raises UsageError where standard input would have to be two things."""
+    if "-" in flows and "-" in existing:
+        what = "standard input cannot be both flow logs and --existing ('-' found twice)"
+        raise UsageError(what, hint="put one of them into a file")
+
+
+def _read_existing(arguments: list[str], lenient: bool) -> Parsed:
+    from infer.policies import read_policies, read_policies_leniently
+
+    read = read_policies_leniently if lenient else read_policies
+    return read(arguments, standard_input())

@@ -297,3 +297,14 @@ ReportOption = Annotated[
     Report,
     typer.Option("--output", "-o", help="Form of the report.", rich_help_panel=_OUTPUT),
 ]
+ExistingOption = Annotated[
+    list[str],
+    typer.Option(
+        "--existing",
+        help="Policies that the cluster has (file, directory, dump, -). They add up: the summary "
+        "and --stats tell what they keep open beside the suggested ones. Repeatable.",
+        metavar="POLICIES",
+        rich_help_panel=_INPUT,
+        show_default=False,
+    ),
+]

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from hashlib import sha256
 
+from infer.exposure import Existing, Exposure
 from infer.generate import Suggestion
 from infer.model import Address, Connection, Notice, Party, Seen
 from infer.netpol import RuleRef
@@ -24,17 +25,13 @@ def stats_document(suggestion: Suggestion, logs: LogsRead) -> Document:
     records = {"read": logs.count("flow"), "malformed": logs.count("malformed")}
     other = sum(n for f in logs.files for kind, n in f.records.items()
                 if kind not in {"flow", "malformed", "outside"})  # fmt: skip
-    exposure = suggestion.exposure
     return {
         "records": records | {"other": other} | _tally(coverage.records),
         "weights": _tally(coverage.weights),
         "connections": _tally(coverage.connections),
-        "exposure": {
-            "possible": exposure.possible,
-            "allowed": exposure.allowed,
-            "over_granted": exposure.over_granted,
-            "widening": asdict(exposure.widening),
-        },
+        "exposure": _exposure(suggestion.exposure)
+        | {"widening": asdict(suggestion.exposure.widening)},
+        "existing": None if suggestion.existing is None else _existing(suggestion.existing),
         "policies": len(suggestion.policies),
         "rules": len(suggestion.evidence),
         "window": _window(suggestion, logs),
@@ -59,6 +56,31 @@ def _tally(tally: Tally) -> Document:
         "denied": tally.denied,
         "unknown": tally.unknown,
         "left_out": dict(tally.left_out),
+    }
+
+
+def _exposure(exposure: Exposure) -> Document:
+    return {
+        "possible": exposure.possible,
+        "allowed": exposure.allowed,
+        "over_granted": exposure.over_granted,
+    }
+
+
+def _existing(existing: Existing) -> Document:
+    return {
+        "policies": existing.policies,
+        "replaced": list(existing.replaced),
+        "exposure": _exposure(existing.exposure),
+        "kept_open": [
+            {
+                "rule": str(each.rule),
+                "between": each.between,
+                "outside": each.outside,
+                "examples": list(each.examples),
+            }
+            for each in existing.kept_open
+        ],
     }
 
 

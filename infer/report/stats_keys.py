@@ -15,6 +15,10 @@ STATS_KEYS: Final[Mapping[str, str]] = MappingProxyType(
         "exposure": "(client workload, server workload, protocol, port): `possible` without "
         "policies, `allowed` under these, `over_granted` of it without being seen or explained, "
         "and `widening` by reason",
+        "existing": "null without `--existing`, else how many `policies` stay, those `replaced` by "
+        "name, the `exposure` of existing and suggested together, and the existing rules that have "
+        "something `kept_open`: `rule`, (client, server, protocol, port) `between` workloads, "
+        "whether also `outside`, and `examples`",
         "policies": "how many",
         "rules": "how many",
         "window": "`since` and `until` as absolute times or null, `first_seen` and `last_seen` of "

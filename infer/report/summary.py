@@ -32,6 +32,7 @@ def summary_lines(suggestion: Suggestion, logs: LogsRead) -> _Lines:
     yield from _reporters(logs)
     yield from _made(suggestion)
     yield from _exposed(suggestion)
+    yield from _with_existing(suggestion)
     yield from _ranges(suggestion)
     yield Line("")
     yield from _replayed(suggestion)
@@ -145,6 +146,19 @@ def _exposed(suggestion: Suggestion) -> _Lines:
     wide = ", ".join(f"{name} {count:,}" for name, count in named.items() if count)
     but = f"wider than what was seen, on purpose, in ports: {wide}" if wide else ""
     yield _row("", but or "nothing is allowed that was not seen")
+
+
+def _with_existing(suggestion: Suggestion) -> _Lines:
+    existing = suggestion.existing
+    if existing is None:
+        return
+    gone = f" ({len(existing.replaced):,} replaced by name)" if existing.replaced else ""
+    stay = f"{counted(existing.policies, 'policy', 'policies')} beside the suggested ones{gone}"
+    yield _row("existing", stay)
+    exposure = existing.exposure
+    share = percent(exposure.allowed, exposure.possible)
+    unseen = f"{exposure.over_granted:,} (client, server, port) without being seen"
+    yield _row("", f"together they allow {share}, {unseen}")
 
 
 def _ranges(suggestion: Suggestion) -> _Lines:

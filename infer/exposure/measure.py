@@ -71,15 +71,19 @@ class Known:
     dns: Mapping[Party, PortSet]
     opened: Mapping[Ground, int]  # (workload, direction, protocol, port) open to a whole range
 
+    def namespace_labels(self) -> dict[str, dict[str, str]]:
+        """The labels of each namespace, as ``Reachability`` takes them."""
+        return {name: dict(labels) for name, labels in self.namespaces.items()}
+
 
 def measure_exposure(
     policies: Iterable[NetworkPolicy], seen: Sequence[Seen], known: Known, profile: Profile
 ) -> Exposure:
     """The exposure under ``policies``, exact over the workloads' stable labels."""
     rules = tuple(policies)
-    pods = {w.id: _stand_in(w) for w in known.workloads if w.stable is not None}
+    pods = stand_ins(known)
     by_pod = {pod.full_name: id_ for id_, pod in pods.items()}
-    namespaces = {name: dict(labels) for name, labels in known.namespaces.items()}
+    namespaces = known.namespace_labels()
     reach = Reachability(rules, namespaces, pods.values(), profile)
     needs = _Needs.of(seen, known)
     counts = dict.fromkeys(("dns", "service", "merged_subject", "over"), 0)
@@ -98,6 +102,11 @@ def measure_exposure(
             service=counts["service"],
         ),
     )
+
+
+def stand_ins(known: Known) -> dict[WorkloadId, Pod]:
+    """One pod for each workload whose labels are known."""
+    return {w.id: _stand_in(w) for w in known.workloads if w.stable is not None}
 
 
 def _stand_in(workload: Workload) -> Pod:

@@ -1,0 +1,14 @@
+"""How much policies allow beyond what was seen, alone and together with what is there already."""
+
+from infer.exposure.existing import Existing, KeptOpen, measure_existing
+from infer.exposure.measure import Exposure, Known, Widening, measure_exposure
+
+__all__ = [
+    "Existing",
+    "Exposure",
+    "KeptOpen",
+    "Known",
+    "Widening",
+    "measure_existing",
+    "measure_exposure",
+]
