@@ -65,22 +65,57 @@ _COUNTED: Final = tuple(name for name, t in schema.EDGE_MEASURES.items() if t ==
 
 
 def reduce_flows(
-    con: DuckDBPyConnection, flows: DuckDBPyRelation, window: Window = ALWAYS
+    con: DuckDBPyConnection,
+    flows: DuckDBPyRelation,
+    window: Window = ALWAYS,
+    *,
+    columnar: bool = False,
 ) -> Reduction:
     """The distinct edges of a FLOW relation with their evidence; exact.
 
     Label lists of one pod are told apart by Cilium's identity where the log has it, else by a
     63-bit hash.
 
+    Args:
+        con: an embedded DuckDB session.
+        flows: columns of ``schema.FLOW``.
+        window: which records count.
+        columnar: a scan costs what its columns cost, as in Parquet. Then three narrow scans are
+            faster than a wide one; what comes back is the same.
+
     Raises:
         InputError: two endpoints have the same 64-bit hash.
     """
     marked = flows.project(f"{_outside(window)} AS outside, *")
-    with _tables(con, "grouped"):
-        # The stub allows for None, which only statements give.
-        cast("DuckDBPyRelation", marked.query("flows", _GROUP_SQL)).create("grouped")
-        edges = _edges(con, _GROUPED_PAIRS, _GROUPED_ENDS)
+    with _tables(con, "grouped", "found"):
+        ends = _group_by_column(con, marked) if columnar else _group_at_once(marked)
+        edges = _edges(con, _GROUPED_PAIRS, ends)
         return Reduction(edges, schema.to_frame(con.sql(_NOTES_SQL)))
+
+
+def _group_at_once(flows: DuckDBPyRelation) -> str:
+    """Fill ``grouped`` in one scan; gives the SQL of its endpoints."""
+    _create("grouped", flows, _GROUP_SQL)
+    return _GROUPED_ENDS
+
+
+def _group_by_column(con: DuckDBPyConnection, flows: DuckDBPyRelation) -> str:
+    """Fill ``found`` with the endpoints, then ``grouped`` with their pairs; as above.
+
+    Label lists cost more to read than everything else. Where the other texts tell an endpoint's
+    labels (only a pod that was relabelled has several lists), pairs are found without them.
+    """
+    _create("found", flows, _FOUND_SQL)
+    (told,) = con.sql(_LABELS_TOLD).fetchall()[0]
+    key = _TEXTS if told else _KEY
+    _create("grouped", flows, _pairs_sql(key))
+    return _found_ends(key)
+
+
+def _create(table: str, flows: DuckDBPyRelation, query: str) -> None:
+    """A table of what a query over ``flows`` gives."""
+    # The stub allows for None, which only statements give.
+    cast("DuckDBPyRelation", flows.query("flows", query)).create(table)
 
 
 def merge_reductions(con: DuckDBPyConnection, parts: Sequence[Reduction]) -> Reduction:
@@ -153,8 +188,11 @@ def _labels_key(side: str) -> str:
     END"""
 
 
-def _key(side: str) -> str:
-    return f"hash({_columns(f'{side}_{name}' for name in _TEXTS)}, {side}_labels_key)"
+_KEY: Final = (*_TEXTS, "labels_key")
+
+
+def _key(side: str, names: Iterable[str]) -> str:
+    return f"hash({_columns(f'{side}_{name}' for name in names)})"
 
 
 def _turned(name: str) -> str:
@@ -201,6 +239,17 @@ _PAIR_KEYS: Final = {
 }
 
 
+def _told(key: Iterable[str]) -> str:
+    """The records with what each says of itself, and the hashes of its two ends."""
+    return f"""
+    SELECT *, {_ORIENTED_BY} AS oriented_by, {_FROM_SERVER} AS from_server, {_TALKS} AS talking,
+        epoch_us(time) // {_HOUR_US} + {_HOUR_ZERO} AS hour,
+        {_labels_key("src")} AS src_labels_key, {_labels_key("dst")} AS dst_labels_key,
+        {_key("src", key)} AS src_key, {_key("dst", key)} AS dst_key
+    FROM flows
+    """  # noqa: S608 - column names of this module only
+
+
 def _rows_sql() -> str:
     """Three rows a record, in one scan: its edge with the measures, and each end with its texts."""
     ends = (
@@ -214,36 +263,70 @@ def _rows_sql() -> str:
     ]
     pair = (_in_role({_PAIR: text}, name) for name, text in (_PAIR_KEYS | _MEASURED).items())
     return f"""
-    WITH told AS (
-        SELECT *, {_ORIENTED_BY} AS oriented_by, {_FROM_SERVER} AS from_server, {_TALKS} AS talking,
-            epoch_us(time) // {_HOUR_US} + {_HOUR_ZERO} AS hour,
-            {_labels_key("src")} AS src_labels_key, {_labels_key("dst")} AS dst_labels_key,
-            {_key("src")} AS src_key, {_key("dst")} AS dst_key
-        FROM flows
-    )
     SELECT role <> {_PAIR} AS is_end, time, {", ".join((*keys, *pair, *ends))}
-    FROM told CROSS JOIN (VALUES ({_PAIR}), ({_SOURCE}), ({_DESTINATION})) AS roles(role)
+    FROM ({_told(_KEY)})
+    CROSS JOIN (VALUES ({_PAIR}), ({_SOURCE}), ({_DESTINATION})) AS roles(role)
     """  # noqa: S608 - column names of this module only
 
 
+_SUMS: Final = """count(*) AS records, sum(weight) AS weight,
+    sum(packets) AS packets, sum(bytes) AS bytes,
+    min(time) AS first_seen, max(ended) AS last_seen, sum(lost) AS lost,
+    bit_or(hour_bit) AS hour_bits,
+    count(*) FILTER (verdict = 'FORWARDED') AS forwarded,
+    count(*) FILTER (verdict = 'AUDIT') AS audited,
+    count(*) FILTER (verdict = 'DENIED') AS denied,
+    count(*) FILTER (verdict = 'DROPPED') AS dropped,
+    count(*) FILTER (verdict = 'IGNORED') AS ignored,
+    count(*) FILTER (traffic_direction = 'INGRESS') AS at_server,
+    count(*) FILTER (traffic_direction = 'EGRESS') AS at_client,
+    count(*) FILTER (from_server) AS replies,
+    count(*) FILTER (from_server AND talking) AS answers,
+    count(*) FILTER (oriented_by IS NULL AND talking) AS talks"""
+
 _GROUP_SQL: Final = f"""
-    SELECT is_end, src_key, dst_key, {_columns((*_PAIR_KEYS, *_TEXTS))}, labels_key,
-        count(*) AS records, sum(weight) AS weight, sum(packets) AS packets, sum(bytes) AS bytes,
-        min(time) AS first_seen, max(ended) AS last_seen, sum(lost) AS lost,
-        bit_or(hour_bit) AS hour_bits,
-        count(*) FILTER (verdict = 'FORWARDED') AS forwarded,
-        count(*) FILTER (verdict = 'AUDIT') AS audited,
-        count(*) FILTER (verdict = 'DENIED') AS denied,
-        count(*) FILTER (verdict = 'DROPPED') AS dropped,
-        count(*) FILTER (verdict = 'IGNORED') AS ignored,
-        count(*) FILTER (traffic_direction = 'INGRESS') AS at_server,
-        count(*) FILTER (traffic_direction = 'EGRESS') AS at_client,
-        count(*) FILTER (from_server) AS replies,
-        count(*) FILTER (from_server AND talking) AS answers,
-        count(*) FILTER (oriented_by IS NULL AND talking) AS talks,
+    SELECT is_end, src_key, dst_key, {_columns((*_PAIR_KEYS, *_TEXTS))}, labels_key, {_SUMS},
         arg_min(labels, time) AS labels
     FROM ({_rows_sql()}) GROUP BY ALL
 """  # noqa: S608 - constants
+
+
+def _pairs_sql(key: Iterable[str]) -> str:
+    """As ``_GROUP_SQL``, without the rows of the ends."""
+    turned = {name: _turned(name) for name in ("src_key", "dst_key")}
+    texts = (f"{text} AS {name}" for name, text in (turned | _PAIR_KEYS | _MEASURED).items())
+    return f"""
+    SELECT FALSE AS is_end, src_key, dst_key, {_columns(_PAIR_KEYS)}, {_SUMS}
+    FROM (SELECT time, {", ".join(texts)} FROM ({_told(key)})) GROUP BY ALL
+    """  # noqa: S608 - column names of this module only
+
+
+def _found_sql(side: str) -> str:
+    texts = ", ".join(f"{side}_{name} AS {name}" for name in _TEXTS)
+    return f"""
+    SELECT {texts}, {_labels_key(side)} AS labels_key, min(time) AS first,
+        arg_min({side}_labels, time) AS labels
+    FROM flows GROUP BY ALL
+    """  # noqa: S608 - column names of this module only
+
+
+_FOUND_SQL: Final = f"{_found_sql('src')} UNION ALL {_found_sql('dst')}"
+
+_LABELS_TOLD: Final = f"""
+    SELECT coalesce(max(lists), 0) <= 1 FROM (
+        SELECT count(DISTINCT coalesce(labels_key, 0)) AS lists FROM found GROUP BY {_columns(_TEXTS)}
+    )
+"""  # noqa: S608 - constants
+
+
+def _found_ends(key: Iterable[str]) -> str:
+    """As ``_GROUPED_ENDS``, of ``found``."""
+    return f"""
+    SELECT hash({_columns(key)}) AS key, {_columns(_TEXTS)},
+        to_json(list_sort(list_distinct(arg_min(labels, first))))::VARCHAR AS labels
+    FROM found GROUP BY {_columns(_KEY)}
+    """  # noqa: S608 - column names of this module only
+
 
 _BITS: Final = f"""list_transform(
     list_filter(range(64), lambda bit: (hour_bits >> bit::UBIGINT) & 1 = 1),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
@@ -31,9 +32,12 @@ _FLAGS: Final = {"fin": 1, "syn": 2, "rst": 4, "psh": 8, "ack": 16, "urg": 32}
 
 # What exporters write for "no value".
 _BLANK: Final = ("", "-", "null", "none", "nan", "<none>", "<nil>", "\\n")
+_NOTHING: Final = f"(?i)^(?:{'|'.join(map(re.escape, _BLANK))})$"
 _LISTS: Final = ("src_labels", "dst_labels", "src_names", "dst_names")
 _PORTS: Final = ("src_port", "dst_port")
 _TIMES: Final = ("time", "end_time")
+# Numbers and truth values that are read as such where the table has them so.
+_TYPED: Final = (*_TIMES, *_PORTS, "protocol", "is_reply", "packets", "bytes", "weight")
 
 
 def to_flow(rows: DuckDBPyRelation, choice: Choice) -> DuckDBPyRelation:
@@ -55,7 +59,7 @@ def to_flow(rows: DuckDBPyRelation, choice: Choice) -> DuckDBPyRelation:
     checks = sql.first_unreadable(
         (what.replace("_", " "), sql.column(what), sql.column(f"{what}_"))
         for what in _CHECKED
-        if what in choice.columns
+        if what in choice.columns and types[choice.columns[what]] not in _SURE.get(what, ())
     )
     why = f"CASE WHEN wrong_ IS NOT NULL THEN wrong_ {checks} END AS why"
     result = {name: sql.column(f"{name}_") for name in values}
@@ -75,6 +79,14 @@ _CHECKED: Final = (
 )
 
 
+# Types of which every value can be understood.
+_SURE: Final[Mapping[str, tuple[str, ...]]] = {
+    **dict.fromkeys(_PORTS, ("UTINYINT", "USMALLINT")),
+    **dict.fromkeys(_TIMES, ("TIMESTAMP", "TIMESTAMP WITH TIME ZONE")),
+    "is_reply": ("BOOLEAN",),
+}
+
+
 def _given(what: str, column: str, type_: str) -> str:
     """A column as text (lists as lists, times as times), NULL where it holds no value."""
     if what in _LISTS:
@@ -90,9 +102,8 @@ def _given(what: str, column: str, type_: str) -> str:
     if type_.endswith("[]"):
         return f"nullif(array_to_string({column}, ','), '')"
     if type_ != "VARCHAR":
-        return f"{column}::VARCHAR"
-    text = f"trim({column})"
-    return f"CASE WHEN lower({text}) NOT IN ({_listed(_BLANK)}) THEN {text} END"
+        return column if what in _TYPED else f"{column}::VARCHAR"
+    return f"nullif(regexp_replace(trim({column}), {sql.quoted(_NOTHING)}, ''), '')"
 
 
 def _is_time(type_: str) -> bool:
@@ -171,8 +182,8 @@ def _endpoint(side: str, choice: Choice) -> dict[str, str]:
     namespace = f"{side}_namespace" if f"{side}_namespace" in has else "NULL"
     pod, service = f"{side}_pod", f"{side}_service"
     if pod in has:
-        before = f"CASE WHEN contains({pod}, '/') THEN split_part({pod}, '/', 1) END"
-        values[pod] = f"split_part({pod}, '/', -1)"
+        before = f"nullif(regexp_extract({pod}, '^([^/]*)/', 1), '')"
+        values[pod] = f"regexp_replace({pod}, '^.*/', '')"
         values[f"{side}_namespace"] = f"coalesce({namespace}, {before})"
     if service in has:
         name = f"regexp_replace({service}, ':.*$', '')"
@@ -198,11 +209,7 @@ def _verdict(choice: Choice) -> str:
 
 
 def _one_of(column: str, words: Mapping[str, Iterable[str]]) -> str:
-    branches = (
-        f"WHEN lower({column}) IN ({_listed(texts)}) THEN '{value}'"
-        for value, texts in words.items()
-    )
-    return f"CASE {' '.join(branches)} END"
+    return sql.one_of(column, {text: value for value, texts in words.items() for text in texts})
 
 
 def _tcp_flags() -> str:
