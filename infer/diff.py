@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from ipaddress import ip_address
+from typing import Final
 
 from infer.model import Address, Labels, Party, Seen, Workload, WorkloadId
 from infer.netpol import (
@@ -25,6 +26,9 @@ from infer.netpol import (
 )
 from infer.owners import stable_labels
 from infer.topology import Topology
+
+_ASIDE: Final = frozenset({"denied", "scan"})
+"""Reasons for which observed traffic is none that a change could break."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -49,10 +53,17 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """What was observed on the ports that a difference opens or closes."""
+    """What was observed on the ports that a difference opens or closes.
+
+    Attributes:
+        records: without those set aside.
+        last_seen: likewise.
+        aside: records that the log itself denied, or that are a scan.
+    """
 
     records: int = 0
     last_seen: datetime | None = None
+    aside: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +199,8 @@ class _Log:
         inwards: dict[WorkloadId, list[Seen]] = {}
         outwards: dict[WorkloadId, list[Seen]] = {}
         for each in seen:
+            if each.local:  # no policy opens or closes a pod to its own node
+                continue
             client, server = each.connection.client, each.connection.server
             pairs.setdefault((client, server), []).append(each)
             if isinstance(server, WorkloadId) and isinstance(client, Address):
@@ -200,13 +213,16 @@ class _Log:
     def between(self, src: Side, dst: Side, ports: PortSet) -> Traffic:
         """What was seen between two ends on any of the ports."""
         found = [
-            each.evidence
+            each
             for each in self._candidates(src, dst)
             if each.connection.protocol in set(Protocol)
             and ports.contains(Protocol(each.connection.protocol), each.connection.port)
         ]
-        times = [evidence.last_seen for evidence in found if evidence.last_seen]
-        return Traffic(sum(evidence.records for evidence in found), max(times, default=None))
+        counted = [each.evidence for each in found if each.reason not in _ASIDE]
+        aside = sum(each.evidence.records for each in found if each.reason in _ASIDE)
+        times = [evidence.last_seen for evidence in counted if evidence.last_seen]
+        records = sum(evidence.records for evidence in counted)
+        return Traffic(records, max(times, default=None), aside)
 
     def _candidates(self, src: Side, dst: Side) -> Iterator[Seen]:
         if src.workload and dst.workload:

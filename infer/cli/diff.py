@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from infer.cli.complaints import tell_complaints
 from infer.cli.options import (
     FormatOption,
     InventoryOption,
@@ -20,7 +21,7 @@ from infer.cli.options import (
     ReportOption,
 )
 from infer.cli.reading import profile_of, reading
-from infer.cli.terminal import look_of, print_data, print_message, standard_input
+from infer.cli.terminal import look_of, print_data, standard_input
 from infer.errors import UsageError
 
 if TYPE_CHECKING:
@@ -102,18 +103,21 @@ def diff(  # noqa: PLR0913, PLR0917 - an option each
     from infer.inventory import read_inventory
 
     _check(paths, flows)
+    if old_inventory and not inventory:
+        hint = "give the cluster after with -i, or leave out --old-inventory"
+        raise UsageError("--old-inventory without -i compares nothing alike", hint=hint)
     parsed = [_read(path, lenient) for path in paths]
-    if not quiet:
-        texts = (f"warning: {complaint}\n" for part in parsed for complaint in part.warnings)
-        print_message("".join(texts))
     now = read_inventory(inventory)
     before = read_inventory(old_inventory) if old_inventory else None
     asked = _Asked([part.policies for part in parsed], before, now, additive)
     if flows:
         with reading(flows, format, _whole(), quiet=quiet) as found:
             observed = _observed(found, now, tuple(namespace), profile, len(paths) < _BOTH)
+        logs = found.logs
     else:
-        observed = _Observed(None, None, _profile(profile))
+        observed, logs = _Observed(None, None, _profile(profile)), None
+    if not quiet:
+        tell_complaints((text for part in parsed for text in part.warnings), logs)
     result = _compare(asked, observed)
     _print(result, observed.end, output)
     return 0 if result.empty else DIFFERENT
@@ -121,6 +125,9 @@ def diff(  # noqa: PLR0913, PLR0917 - an option each
 
 def _check(paths: list[str], flows: list[str]) -> None:
     """Raises UsageError where there is nothing to compare, or more than two things."""
+    if [*paths, *flows].count("-") > 1:
+        what = "standard input can be only one of OLD, NEW and the flow logs ('-' found twice)"
+        raise UsageError(what, hint="put the others into files")
     if len(paths) > _BOTH:
         what = f"OLD and NEW are two at most ({len(paths)} found)"
         raise UsageError(what, hint="flow logs follow --flows")
@@ -205,9 +212,10 @@ def _compare(asked: _Asked, observed: _Observed) -> PolicyDiff:
     new = observed.suggested if observed.suggested is not None else asked.policies[1]
     if asked.additive:
         new = (*old, *new)
-    if observed.scene is not None:
+    if observed.scene is not None and asked.before is None:
         after = topology_of_scene(observed.scene)
-    elif asked.now:
+    elif asked.now or asked.before is not None:
+        # What only a log shows would be new here, since the other side has no log.
         after = topology_of_inventory(asked.now)
     else:
         after = topology_of_policies((*old, *new))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from infer.cli.arguments import read_ranges, read_span
+from infer.cli.complaints import tell_complaints
 from infer.cli.options import (
     ClusterOption,
     ExitZeroOption,
@@ -31,14 +32,10 @@ from infer.cli.options import (
     UntilOption,
 )
 from infer.cli.reading import profile_of, reading
-from infer.cli.terminal import look_of, print_data, print_message, standard_input
+from infer.cli.terminal import look_of, print_data, standard_input
 from infer.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from infer.netpol import Parsed
-    from infer.schema import LogsRead
     from infer.verify import Verification
 
 DENIED: Final = 1
@@ -101,22 +98,9 @@ def verify(  # noqa: PLR0913, PLR0917 - an option each
     judge = verify_workloads if per is Per.WORKLOAD else verify_pods
     verification = judge(scene, parsed.policies, plugin)
     if not quiet:
-        print_message("".join(f"warning: {text}\n" for text in _warnings(parsed, found.logs)))
+        tell_complaints(parsed.warnings, found.logs)
     _print(verification, output)
     return DENIED if verification.denied and not exit_zero else 0
-
-
-def _warnings(parsed: Parsed, logs: LogsRead) -> Iterator[str]:
-    """What the verdicts do not rest on: what was refused, replaced, not judged or not read."""
-    from infer.manifests import printable
-    from infer.report.text import counted
-
-    yield from (printable(str(complaint)) for complaint in parsed.warnings)
-    malformed = logs.count("malformed")
-    if malformed:
-        places = (f"{f.name}:{line}: {why}" for f in logs.files for line, why in f.malformed)
-        what = f"{counted(malformed, 'malformed record')}, not used (--strict refuses them)"
-        yield printable(f"{what}; the first: {next(places, 'not kept')}")
 
 
 def _print(verification: Verification, output: Report) -> None:
