@@ -14,6 +14,7 @@ from infer.netpol import Outside, Pod, TrafficEnd
 from infer.topology import topology_of_inventory
 
 _NEAR: Final = 3
+_ALIKE: Final = 0.8  # the namespace alone makes names half alike
 _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
 
@@ -68,7 +69,7 @@ def _hint(text: str, inventory: Inventory) -> str:
     names = sorted({*(f"{p.namespace}/{p.name}" for p in inventory.pods),
                     *(str(w.id) for w in topology_of_inventory(inventory).workloads)})  # fmt: skip
     by_name = [name for name in names if name.partition("/")[2] == text]
-    near = by_name[:_NEAR] or get_close_matches(text, names, n=_NEAR)
+    near = by_name[:_NEAR] or get_close_matches(text, names, n=_NEAR, cutoff=_ALIKE)
     if near:
         return f"did you mean {' or '.join(near)}?"
     return "NAMESPACE/POD, NAMESPACE/WORKLOAD or an IP address is wanted"

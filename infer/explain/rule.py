@@ -21,6 +21,7 @@ _WRITTEN: Final = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _SHOWN: Final = 20
+_ALIKE: Final = 0.8  # the namespace alone makes names half alike
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,7 @@ def evidence_behind(
 def _unknown(ref: RuleRef, suggested: dict[str, NetworkPolicy]) -> InputError:
     name = f"{ref.namespace}/{ref.policy}"
     if name not in suggested:
-        near = get_close_matches(name, sorted(suggested), n=3)
+        near = get_close_matches(name, sorted(suggested), n=3, cutoff=_ALIKE)
         listed = " or ".join(near) or _some(sorted(suggested))
         hint = f"did you mean {listed}?" if near else f"suggested are: {listed or 'none'}"
         return InputError(f"no policy {name} is suggested", hint=hint)

@@ -75,9 +75,9 @@ def measure_existing(
 ) -> Existing:
     """The exposure of existing UNION suggested, and which existing rules widen it.
 
-    Exact over the workloads' stable labels and all outside addresses, for what is surely allowed:
-    an existing ipBlock is not held against the addresses of pods. A rule counts where both ends
-    together allow something that the suggested policies deny at the rule's own end.
+    Exact over the workloads as ``measure_exposure`` takes them and all outside addresses, for what
+    is surely allowed. A rule counts where both ends together allow something that the suggested
+    policies deny at the rule's own end.
     """
     new = tuple(suggested)
     names = {policy.full_name for policy in new}
