@@ -8,7 +8,7 @@ Exact: where an address cannot be told, the endpoint says so in ``reason`` and i
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from ipaddress import IPv6Address
 from typing import TYPE_CHECKING, Final
@@ -254,7 +254,7 @@ def _elsewhere(raw: _Raw, known: _Known) -> Endpoint | None:
 
 def _entity(raw: _Raw, known: _Known) -> Endpoint | None:
     if "kube-apiserver" in raw.said.reserved or raw.ip in known.book.apiserver:
-        return _plain(raw, Kind.APISERVER)
+        return replace(_plain(raw, Kind.APISERVER), on_node=raw.ip in known.book.nodes)
     if "ingress" in raw.said.reserved:
         # Cilium's own Ingress and Gateway proxy runs on the nodes; no podSelector names it.
         return _plain(raw, Kind.NODE)
@@ -274,6 +274,7 @@ def _node(raw: _Raw, known: _Known) -> Endpoint | None:
         ip=raw.ip,
         node=node.name if node else "",
         host="host" in raw.said.reserved,
+        on_node=True,
         first_seen=raw.first,
         last_seen=raw.last,
     )

@@ -42,6 +42,8 @@ from infer.notices import (
     missing_nodes,
     open_notices,
     review_notices,
+    size_notices,
+    skipped_namespaces,
 )
 from infer.replay import Coverage, replay_connections
 from infer.scene import Scene, set_scene
@@ -287,15 +289,16 @@ def _notices(
     coverage: Coverage,
     exposure: Exposure,
 ) -> Iterable[Notice]:
-    blocked: dict[str, int] = {}
-    for each in coverage.left_out:
-        blocked[each.reason] = blocked.get(each.reason, 0) + each.would_be_blocked
-    yield from left_out_notices(coverage.records.left_out, blocked)
+    yield from left_out_notices(coverage.left_out)
     yield from open_notices(decided.opened)
     yield from denial_notices(decided.denials, scene.inventory)
     yield from review_notices(scene.lifted.seen, decided.namespaces)
     yield from log_notices(scene.oriented.notes, scene.oriented.connections)
     yield from missing_nodes(scene.oriented.notes, scene.inventory)
+    yield from skipped_namespaces(
+        (w.id.namespace for w in scene.grouped.workloads), decided.namespaces
+    )
+    yield from size_notices(decided.policies)
     yield from _label_notices(scene, decided)
     yield from (Notice("inventory", text) for text in scene.inventory.warnings)
     yield from _broken_promises(coverage, exposure)
@@ -335,6 +338,10 @@ def _broken_promises(coverage: Coverage, exposure: Exposure) -> Iterable[Notice]
     if denied:
         text = "observed, not left out, and still denied by the suggested policies"
         yield Notice("replay-denied", text, denied, finding=True)
+    unknown = tuple(sorted(str(c) for c, d in coverage.decisions.items() if d == "unknown"))
+    if unknown:
+        text = "the network plugin decides, and may cut it (nodes in ipBlocks, unknown labels)"
+        yield Notice("replay-unknown", text, unknown, finding=True)
     if exposure.over_granted:
         text = f"{exposure.over_granted:,} (client, server, port) allowed without being seen"
         yield Notice("over-granted", text, finding=True)

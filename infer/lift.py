@@ -154,11 +154,13 @@ _Direct = frozenset[tuple[Party, str | None, Target]]
 
 
 def _direct_targets(rows: Iterable[_Row], context: Context) -> _Direct:
-    """(client, protocol, target) that the log shows after address translation."""
+    """(client, protocol, target) that the log shows established after address translation."""
     return frozenset(
         (client, row.protocol, (server, row.port or 0))
         for row in rows
-        if (client := context.parties[row.client]) is not None
+        if row.forwarded + row.audited > 0
+        and not row.refused
+        and (client := context.parties[row.client]) is not None
         and (server := context.parties[row.server]) is not None
     )
 

@@ -188,6 +188,7 @@ class Endpoint:
     service: ServiceRecord | None = None
     node: str = ""  # the node that it is, or that the pod runs on
     host: bool = False  # the reporter's own node (Cilium: reserved:host)
+    on_node: bool = False  # an API server whose address is a node's
     first_seen: datetime | None = None
     last_seen: datetime | None = None
     reason: str = ""
@@ -326,3 +327,13 @@ class Notice:
     text: str
     names: tuple[str, ...] = ()
     finding: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A connection that no policy was made for, and whether the policies would cut it."""
+
+    connection: Connection
+    reason: str
+    records: int
+    would_be_blocked: int  # of the records

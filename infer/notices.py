@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from infer.allow import Open
 from infer.lift import NO_FINDING
-from infer.model import Address, Inventory, Kind, Notice, Party, Seen, WorkloadId
-from infer.scope import Denial
+from infer.model import (
+    Address,
+    Inventory,
+    Kind,
+    LeftOut,
+    Notice,
+    Party,
+    Seen,
+    WorkloadId,
+)
+from infer.netpol import AnyPeer, Direction, IpBlock, NetworkPolicy
+from infer.scope import Denial, is_system
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,8 +28,11 @@ _RARE_WITHIN: Final = timedelta(minutes=1)
 _RARE_IN: Final = timedelta(hours=1)
 _RARE_RECORDS: Final = 20
 _DNS_PORT: Final = 53
+_MANY_BLOCKS: Final = 500
+_MALFORMED_SHARE: Final = 0.01  # a line cut off by rotation is less than that
 _END_OF_LOG: Final = 0.1
 _GROWS_IN: Final = timedelta(minutes=10)  # a shorter log is all beginning and end
+_NO_PORTS: Final = frozenset({"icmp", "protocol"})
 _MESH_PORTS: Final = {15008: "Istio HBONE", 4143: "Linkerd"}
 
 _REASONS: Final = {
@@ -48,14 +61,19 @@ def reason_text(reason: str) -> str:
     return _REASONS.get(reason, reason)
 
 
-def left_out_notices(records: Mapping[str, int], blocked: Mapping[str, int]) -> Iterator[Notice]:
-    """One notice a reason: how many records, and how many would be blocked."""
-    for reason, count in sorted(records.items()):
-        text = (
-            f"{count:,} {'record' if count == 1 else 'records'} left out: {reason_text(reason)};"
-            f" {blocked.get(reason, 0):,} would be blocked"
-        )
-        yield Notice(f"left-out-{reason}", text, finding=reason not in NO_FINDING)
+def left_out_notices(left_out: Iterable[LeftOut]) -> Iterator[Notice]:
+    """One notice a reason: how many records, how many would be blocked, and whose."""
+    by_reason: dict[str, list[LeftOut]] = {}
+    for each in left_out:
+        by_reason.setdefault(each.reason, []).append(each)
+    for reason, found in sorted(by_reason.items()):
+        count = sum(each.records for each in found)
+        blocked = sum(each.would_be_blocked for each in found)
+        fate = f"{blocked:,} would be blocked" if reason not in _NO_PORTS else "the plugin decides"
+        records = "record" if count == 1 else "records"
+        text = f"{count:,} {records} left out: {reason_text(reason)}; {fate}"
+        who = {str(e.connection.client if reason == "scan" else e.connection) for e in found}
+        yield Notice(f"left-out-{reason}", text, tuple(sorted(who)), reason not in NO_FINDING)
 
 
 def open_notices(opened: Iterable[Open]) -> Iterator[Notice]:
@@ -76,7 +94,7 @@ def denial_notices(denials: Iterable[Denial], inventory: Inventory) -> Iterator[
         uncovered = tuple(map(str, denial.uncovered))
         if uncovered:
             what = "gets no default-deny" if not denial.directions else "gets its default-deny"
-            text = f"namespace {denial.namespace} {what}: workloads without evidence"
+            text = f"namespace {denial.namespace} {what}: workloads without a policy of their own"
             yield Notice("uncovered", text, uncovered, finding=True)
         elif denial.directions and not inventory:
             unproven.append(denial.namespace)
@@ -85,7 +103,7 @@ def denial_notices(denials: Iterable[Denial], inventory: Inventory) -> Iterator[
         yield Notice("default-deny-without-inventory", text, tuple(sorted(unproven)))
 
 
-def review_notices(seen: Iterable[Seen], scope: Iterable[str]) -> Iterator[Notice]:
+def review_notices(seen: Sequence[Seen], scope: Iterable[str]) -> Iterator[Notice]:
     """Connections of the chosen namespaces that deserve a look."""
     namespaces = set(scope)
     standing = [s for s in seen if not s.reason and _touches(s, namespaces)]
@@ -94,8 +112,22 @@ def review_notices(seen: Iterable[Seen], scope: Iterable[str]) -> Iterator[Notic
                        lambda s: s.evidence.answered is False)  # fmt: skip
     yield from _listed("audit", "a policy in audit mode would have dropped it", standing,
                        lambda s: dict(s.evidence.verdicts).get("audited", 0) > 0)  # fmt: skip
+    yield from _partly_denied(seen, standing)
     yield from _outside(standing)
     yield from _mesh(standing)
+
+
+def _partly_denied(seen: Iterable[Seen], standing: Iterable[Seen]) -> Iterator[Notice]:
+    """Connections that were denied at times, or for some pods, and stand all the same."""
+    # After an answer a denial means little: security groups reject what comes after the end.
+    denied = {
+        s.connection
+        for s in seen
+        if dict(s.evidence.verdicts).get("denied", 0) and s.evidence.answered is not True
+    }
+    text = "denied at times, or for some of its pods, and still allowed"
+    yield from _listed("partly-denied", text, standing, lambda s: s.connection in denied,
+                       finding=True)  # fmt: skip
 
 
 def _touches(seen: Seen, namespaces: set[str]) -> bool:
@@ -153,7 +185,15 @@ def _outside(seen: list[Seen]) -> Iterator[Notice]:
 
 def _with_private(seen: Seen) -> bool:
     parties = (seen.connection.client, seen.connection.server)
-    return any(isinstance(p, Address) and p.kind is Kind.PRIVATE for p in parties)
+    private = any(isinstance(p, Address) and p.kind is Kind.PRIVATE for p in parties)
+    return private and not _asks_node_cache(seen)
+
+
+def _asks_node_cache(seen: Seen) -> bool:
+    """A DNS cache on the pod's node has a link-local address that is the same everywhere."""
+    server = seen.connection.server
+    local = isinstance(server, Address) and server.ip.startswith("169.254.")
+    return local and seen.connection.port == _DNS_PORT
 
 
 def _to_world(seen: Seen) -> bool:
@@ -193,12 +233,39 @@ def _mesh(seen: list[Seen]) -> Iterator[Notice]:
 # ---- the log itself ----------------------------------------------------------------------------
 
 
+def size_notices(policies: Iterable[NetworkPolicy]) -> Iterator[Notice]:
+    """Policies with so many address blocks that a person should name the ranges instead."""
+    large = tuple(sorted(p.full_name for p in policies if _blocks(p) > _MANY_BLOCKS))
+    if large:
+        text = f"more than {_MANY_BLOCKS} address blocks in one policy: too many to review or apply"
+        yield Notice("many-addresses", text, large, finding=True)
+
+
+def _blocks(policy: NetworkPolicy) -> int:
+    peers = (rule.peers for direction in Direction for rule in policy.rules(direction))
+    return sum(isinstance(p, IpBlock) for found in peers if not isinstance(found, AnyPeer)
+               for p in found)  # fmt: skip
+
+
+def skipped_namespaces(known: Iterable[str], chosen: Iterable[str]) -> Iterator[Notice]:
+    """Namespaces taken for the platform's, but for Kubernetes' own: no policies unless named."""
+    taken = {name for name in known if is_system(name) and not name.startswith("kube-")}
+    skipped = tuple(sorted(taken - set(chosen)))
+    if skipped:
+        text = "namespaces of the platform, peers only: no policy unless named with -n"
+        yield Notice("platform-namespaces", text, skipped)
+
+
 def log_notices(notes: pd.DataFrame, connections: pd.DataFrame) -> Iterator[Notice]:
     """What the log says of its own gaps."""
     counts = {
         str(kind): (int(group["records"].sum()), int(group["lost"].fillna(0).sum()))
         for kind, group in notes.groupby("kind")
     }
+    malformed, flows = (counts.get(kind, (0, 0))[0] for kind in ("malformed", "flow"))
+    if malformed > _MALFORMED_SHARE * (malformed + flows):
+        text = f"{malformed:,} of {malformed + flows:,} records are malformed and were not used"
+        yield Notice("malformed", text, finding=True)
     if counts.get("lost_events", (0, 0))[0]:
         lost = counts["lost_events"][1]
         text = f"{lost:,} events were lost before they were logged: rare connections may be missing"

@@ -47,7 +47,8 @@ class Oriented:
             the server), ``oriented_by`` and ``reporters`` (sorted lists), ``client_at`` and
             ``server_at`` (address, else pod), ``judged`` (whether a missing answer can be told);
             and, over all reporters of a connection, ``unanswered`` (it can be told, and there was
-            none) and ``refused`` (some reporter denied it by policy, and nobody saw an answer).
+            none) and ``refused`` (some reporter denied it by policy, nobody saw an answer, and
+            either answers can be told or the server's node never delivered it).
         notes: as in ``Reduction``.
     """
 
@@ -78,6 +79,7 @@ def orient_edges(
         con.execute("DROP TABLE IF EXISTS ends")
         for name in tables:
             con.unregister(name)
+        schema.release_memory(con)
 
 
 def known_ports(inventory: Inventory) -> pd.DataFrame:
@@ -171,6 +173,8 @@ _DECIDE: Final = f"""
             {{'server': CASE WHEN a_pair THEN 'a' ELSE 'b' END, 'how': 'same_connection'}}
         WHEN a_served <> b_served THEN
             {{'server': CASE WHEN a_served THEN 'a' ELSE 'b' END, 'how': 'served_port'}}
+        WHEN least(a_port, b_port) < {_REGISTERED} AND greatest(a_port, b_port) >= {_EPHEMERAL} THEN
+            {{'server': CASE WHEN a_port < b_port THEN 'a' ELSE 'b' END, 'how': 'port_range'}}
         WHEN greatest(a_fan, b_fan) >= 3 AND greatest(a_fan, b_fan) >= 2 * least(a_fan, b_fan) THEN
             {{'server': CASE WHEN a_fan > b_fan THEN 'a' ELSE 'b' END, 'how': 'fan_in'}}
         WHEN (a_port < {_REGISTERED}) <> (b_port < {_REGISTERED}) THEN
@@ -235,12 +239,17 @@ _FAITHFUL: Final = """
 """
 
 # What all records between two places on one port say together, whatever else they say of the ends.
+# A denial is over once the server's own node forwards to it (policies change while a log is kept),
+# but where answers can be told, only an answer ends it.
 _TOGETHER: Final = """
     SELECT client_at, server_at, protocol, port, bool_or(judged) AND sum(answers) = 0 AS unanswered,
-        sum(denied) > 0 AND sum(answers) = 0 AS refused
+        sum(denied) > 0 AND sum(answers) = 0
+            AND (bool_or(judged) OR NOT bool_or(delivered)) AS refused
     FROM (
-        SELECT client_at, server_at, protocol, port, judged, denied, answers FROM joined
-        UNION ALL SELECT server_at, client_at, protocol, port, FALSE, 0, echoes FROM joined
+        SELECT client_at, server_at, protocol, port, judged, denied, answers,
+            at_server > denied + dropped + ignored + replies AS delivered
+        FROM joined
+        UNION ALL SELECT server_at, client_at, protocol, port, FALSE, 0, echoes, FALSE FROM joined
     ) GROUP BY ALL
 """
 

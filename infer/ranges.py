@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Final
 
-from infer.addresses import PRIVATE
+from infer.addresses import PRIVATE, cidr_set
 from infer.model import Endpoint, Inventory, Kind, Ranges
 
 _SITE: Final = {4: 16, 6: 64}
@@ -24,14 +24,15 @@ def known_ranges(flags: Ranges, inventory: Inventory) -> Ranges:
     return Ranges(pods, services, nodes, (pods_from, services_from, nodes_from))
 
 
-def with_observed(ranges: Ranges, endpoints: Iterable[Endpoint]) -> Ranges:
-    """The ranges, with those that nobody stated taken from observed addresses.
+def with_observed(ranges: Ranges, endpoints: Iterable[Endpoint], inventory: Inventory) -> Ranges:
+    """The ranges, with those that nobody stated taken from known addresses.
 
-    Pod addresses are widened to /16 (IPv4) and /64 (IPv6) where they are private; heuristic, and
-    only used to except the cluster from "anywhere outside".
+    No pod is left outside: an address that is in no stated range adds its own. Pod addresses are
+    widened to /16 (IPv4) and /64 (IPv6) where they are private; heuristic, and only used to except
+    the cluster from "anywhere outside".
     """
     seen = tuple(endpoints)
-    pods = ranges.pods or _merged(_site(e.ip) for e in seen if e.kind is Kind.POD and e.ip)
+    pods = _with_pods(ranges.pods, seen, inventory)
     nodes = ranges.nodes or _merged(
         f"{e.ip}/{_full(e.ip)}" for e in seen if e.kind is Kind.NODE and e.ip
     )
@@ -41,6 +42,15 @@ def with_observed(ranges: Ranges, endpoints: Iterable[Endpoint]) -> Ranges:
         ranges.sources[2] or ("log" if nodes else ""),
     )
     return Ranges(pods, ranges.services, nodes, sources)
+
+
+def _with_pods(
+    stated: tuple[str, ...], endpoints: Iterable[Endpoint], inventory: Inventory
+) -> tuple[str, ...]:
+    ips = {e.ip for e in endpoints if e.kind is Kind.POD and e.ip}
+    ips |= {ip for pod in inventory.pods if not pod.host_network for ip in pod.ips}
+    known = cidr_set(stated)
+    return _merged((*stated, *(_site(ip) for ip in ips if not known.contains(ip))))
 
 
 def _first(*choices: tuple[tuple[str, ...], str]) -> tuple[tuple[str, ...], str]:

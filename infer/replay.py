@@ -11,7 +11,16 @@ from dataclasses import dataclass, field
 
 from infer.backends import Target
 from infer.lift import EXPRESSIBLE, NOT_TRAFFIC, Observation
-from infer.model import Address, Connection, Endpoint, Kind, Labels, Workload, WorkloadId
+from infer.model import (
+    Address,
+    Connection,
+    Endpoint,
+    Kind,
+    Labels,
+    LeftOut,
+    Workload,
+    WorkloadId,
+)
 from infer.netpol import (
     Decision,
     Direction,
@@ -54,16 +63,6 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut:
-    """A connection that no policy was made for, and whether the policies would cut it."""
-
-    connection: Connection
-    reason: str
-    records: int
-    would_be_blocked: int  # of the records
-
-
-@dataclass(frozen=True, slots=True)
 class Coverage:
     """What policies make of a log.
 
@@ -94,7 +93,7 @@ class Cast:
         """One logged endpoint as an end of traffic."""
         endpoint = self.endpoints[number]
         if endpoint.kind is not Kind.POD:
-            node = endpoint.kind is Kind.NODE
+            node = endpoint.kind is Kind.NODE or endpoint.on_node
             return Outside(endpoint.ip or _NOWHERE, node=node)
         name = endpoint.pod or f"({dict(endpoint.labels or ())})"
         ips = (endpoint.ip,) if endpoint.ip else ()

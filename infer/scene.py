@@ -93,7 +93,7 @@ def set_scene(
         backends=backends,
         lifted=lift_connections(enriched.connections, context),
         selected=select_subjects(grouped.workloads),
-        ranges=with_observed(stated, enriched.endpoints),
+        ranges=with_observed(stated, enriched.endpoints, inventory),
     )
 
 

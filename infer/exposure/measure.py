@@ -110,10 +110,15 @@ def stand_ins(known: Known) -> dict[WorkloadId, Pod]:
 
 
 def _stand_in(workload: Workload) -> Pod:
-    """One pod with the labels that all pods of the workload share, and their declared ports."""
+    """One pod with what all pods of the workload share or have: labels, ports and addresses.
+
+    With the addresses, a block that reaches pods counts as reaching them.
+    """
     ports = {port for member in workload.members for port in member.ports or ()}
+    ips = tuple(ip for member in workload.members for ip in member.ips)
     name = f"{workload.id.kind}:{workload.id.name}"
-    return Pod(workload.id.namespace, name, workload.stable or (), ports=tuple(sorted(ports)))
+    labels = workload.stable or ()
+    return Pod(workload.id.namespace, name, labels, ips, ports=tuple(sorted(ports)))
 
 
 _Pair = tuple[Party, Party]

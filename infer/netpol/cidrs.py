@@ -223,7 +223,7 @@ class IpBlock(Ordered):
 
     def sort_key(self) -> tuple[object, ...]:
         """Blocks sort after pods (rank 1), IPv4 before IPv6, by number."""
-        return (1, _number(read_network(self.cidr)), *map(_number, map(read_network, self.excepts)))
+        return (1, _text_number(self.cidr), *map(_text_number, self.excepts))
 
     def __str__(self) -> str:
         """``10.0.0.0/8 except 10.9.0.0/16``."""
@@ -237,6 +237,11 @@ def _block_addresses(block: IpBlock) -> IpSet:
     for text in block.excepts:
         left -= IpSet.of_cidr(text)
     return left
+
+
+@lru_cache(maxsize=65_536)  # sorting asks again and again
+def _text_number(cidr: str) -> tuple[int, int, int]:
+    return _number(read_network(cidr))
 
 
 def _number(network: Network) -> tuple[int, int, int]:

@@ -9,9 +9,9 @@ from hashlib import sha256
 
 from infer.exposure import Existing, Exposure
 from infer.generate import Suggestion
-from infer.model import Address, Connection, Notice, Party, Seen
+from infer.model import Address, Connection, LeftOut, Notice, Party, Seen
 from infer.netpol import RuleRef
-from infer.replay import LeftOut, Tally
+from infer.replay import Tally
 from infer.schema import FileRead, LogsRead
 
 Document = dict[str, object]

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 
 from infer.generate import Suggestion
 from infer.model import Notice
-from infer.netpol import Decision
 from infer.notices import reason_text
 from infer.report.text import Line, Tone, clock, counted, length, percent
 from infer.schema import LogsRead
@@ -165,7 +164,7 @@ def _ranges(suggestion: Suggestion) -> _Lines:
     ranges = suggestion.ranges
     pods, services, nodes = ranges.sources
     yield _range("pod ranges", ranges.pods, pods)
-    yield _range("Services", ranges.services, services)
+    yield _range("Service range", ranges.services, services)
     yield _range("nodes", ranges.nodes, nodes)
 
 
@@ -220,19 +219,18 @@ def _notices(suggestion: Suggestion) -> _Lines:
         yield Line("")
         yield _heading(f"{counted(len(findings), 'finding')}: look at this before a rollout")
         for finding in findings:
-            yield from _item(_text(finding), _names(finding, suggestion), Tone.CAUTION)
-    warnings = [n for n in suggestion.notices if not n.finding and not _is_left_out(n)]
-    unknown = _unknown(suggestion)
-    if warnings or unknown:
+            yield from _item(_text(finding), finding.names, Tone.CAUTION)
+    warnings = [n for n in suggestion.notices if not n.finding and _is_told(n)]
+    if warnings:
         yield Line("")
         yield _heading("good to know")
-    if unknown:
-        yield from _item(
-            "unknown: the network plugin decides (nodes in ipBlocks, protocols without ports)",
-            unknown,
-        )
     for warning in warnings:
-        yield from _item(warning.text, warning.names)
+        yield from _item(_text(warning), warning.names)
+
+
+def _is_told(notice: Notice) -> bool:
+    """Whether a warning says more than the table: a scan says whose it was."""
+    return not _is_left_out(notice) or notice.code == f"{_LEFT_OUT}scan"
 
 
 def _is_left_out(notice: Notice) -> bool:
@@ -244,18 +242,6 @@ def _text(notice: Notice) -> str:
     if _is_left_out(notice):
         return f"left out: {reason_text(notice.code.removeprefix(_LEFT_OUT))}"
     return notice.text
-
-
-def _names(notice: Notice, suggestion: Suggestion) -> tuple[str, ...]:
-    if not _is_left_out(notice):
-        return notice.names
-    reason = notice.code.removeprefix(_LEFT_OUT)
-    return tuple(str(o.connection) for o in suggestion.coverage.left_out if o.reason == reason)
-
-
-def _unknown(suggestion: Suggestion) -> tuple[str, ...]:
-    decisions = suggestion.coverage.decisions.items()
-    return tuple(sorted(str(c) for c, decision in decisions if decision is Decision.UNKNOWN))
 
 
 def _item(text: str, names: tuple[str, ...], tone: Tone = Tone.PLAIN) -> _Lines:

@@ -5,8 +5,8 @@ import pytest
 
 from infer.allow import Open
 from infer.lift import NO_FINDING
-from infer.model import Inventory, Kind, NodeRecord, Notice, Seen
-from infer.netpol import Direction
+from infer.model import Connection, Inventory, Kind, LeftOut, NodeRecord, Notice, Seen
+from infer.netpol import EVERYTHING, Direction, IpBlock, NetworkPolicy, PortSet, Rule
 from infer.notices import (
     denial_notices,
     left_out_notices,
@@ -15,6 +15,8 @@ from infer.notices import (
     open_notices,
     reason_text,
     review_notices,
+    size_notices,
+    skipped_namespaces,
 )
 from infer.scope import Denial
 from rules.world import BOTH, NO_INVENTORY, address, evidence, id_of, record, seen
@@ -24,10 +26,16 @@ WEB, DB = id_of("web"), id_of("db")
 
 def test_left_out_reasons_say_what_would_be_blocked() -> None:
     """One notice a reason, with its records and how many of them the policies would cut."""
-    (scan, service) = left_out_notices({"scan": 1200, "unknown-service": 3}, {"scan": 1100})
+    probes = [LeftOut(Connection(WEB, DB, "TCP", port), "scan", 600, 550) for port in (22, 23)]
+    lost = LeftOut(Connection(WEB, DB, "TCP", 80), "unknown-service", 3, 0)
+    pings = LeftOut(Connection(WEB, DB, "ICMPv4", 0), "icmp", 1, 0)
+
+    (ping, scan, service) = left_out_notices([*probes, lost, pings])
 
     assert scan.text == "1,200 records left out: part of a scan; 1,100 would be blocked"
+    assert ping.text.endswith("; the plugin decides")
     assert (scan.finding, service.finding) == (False, True)
+    assert (scan.names, service.names) == (("shop/web",), ("shop/web -> shop/db 80/TCP",))
 
 
 @pytest.mark.parametrize("reason", sorted({*NO_FINDING, "ambiguous-direction", "no-port"}))
@@ -133,6 +141,45 @@ def test_a_single_lookup_is_not_rare() -> None:
     assert review(once, seen(WEB, DB)) == {}
 
 
+def test_a_connection_denied_for_some_pods_is_a_finding() -> None:
+    """What was denied to one pod, or at one time, and stands for another, deserves a look."""
+    proof = evidence(answered=False, verdicts={"denied": 1})
+    refused = seen(WEB, DB, 22, reason="denied", proof=proof)
+    stands = seen(WEB, DB, 22)
+    closed = seen(WEB, DB, 80, proof=evidence(verdicts={"forwarded": 9, "denied": 1}))
+
+    assert review(refused, stands, closed) == {"partly-denied": ("shop/web -> shop/db 22/TCP",)}
+
+
+def test_a_dns_cache_on_the_node_is_no_unknown_address() -> None:
+    """NodeLocal DNSCache answers at a link-local address."""
+    cache = address("169.254.20.10", Kind.PRIVATE)
+
+    assert review(seen(WEB, cache, 53, "UDP")) == {}
+
+
+def test_many_address_blocks_are_a_finding() -> None:
+    """Nobody reviews hundreds of addresses, and network plugins have limits."""
+    blocks = tuple(IpBlock(f"10.0.{n // 256}.{n % 256}/32") for n in range(501))
+
+    def policy(*peers: IpBlock) -> NetworkPolicy:
+        rules = (Rule(peers, PortSet.ALL),)
+        return NetworkPolicy("web", "shop", EVERYTHING, frozenset(Direction), egress=rules)
+
+    assert [n.names for n in size_notices([policy(*blocks)])] == [("shop/web",)]
+    assert not list(size_notices([policy(*blocks[1:])]))
+
+
+def test_skipped_namespaces_are_named() -> None:
+    """Whoever expects policies for a namespace of the platform reads why there are none."""
+    known = ("shop", "kube-system", "gke-tools", "kong")
+
+    (notice,) = skipped_namespaces(known, ("shop", "kong"))
+
+    assert (notice.names, notice.finding) == (("gke-tools",), False)
+    assert not list(skipped_namespaces(("shop",), ("shop",)))
+
+
 def test_mesh_tunnels_are_said() -> None:
     """A tunnel's rule carries every port."""
     assert review(seen(WEB, DB, 15008)) == {"mesh-tunnel": ("shop/web -> shop/db 15008/TCP",)}
@@ -166,6 +213,14 @@ def test_gaps_of_the_log() -> None:
 
     assert found == {"lost-events": "70", "skipdata": "3", "nodata": "4", "no-replies": "the"}
     assert list(log_notices(notes(("flow", "n1", 5, 0)), connections(1))) == []
+
+
+@pytest.mark.parametrize(("malformed", "found"), [(1, []), (2, ["malformed"])])
+def test_a_share_of_malformed_records_is_a_finding(malformed: int, found: list[str]) -> None:
+    """One line cut off by rotation is none; more than one in a hundred is."""
+    rows = notes(("flow", "n1", 100 - malformed, 0), ("malformed", "", malformed, 0))
+
+    assert [n.code for n in log_notices(rows, connections(1)) if n.finding] == found
 
 
 def test_silent_nodes() -> None:

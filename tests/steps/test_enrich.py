@@ -311,6 +311,17 @@ def test_namespace_labels_come_from_inventory_and_log() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("entities", "on_node"),
+    [(["kube-apiserver", "remote-node"], True), (["kube-apiserver", "world"], False)],
+)
+def test_an_api_server_on_a_node_says_so(entities: list[str], on_node: bool) -> None:
+    """Plugins treat addresses of nodes differently, also that of the API server."""
+    end = run([to(dst_labels=[f"reserved:{entity}" for entity in entities])]).end(B)
+
+    assert (end.kind, end.on_node) == (Kind.APISERVER, on_node)
+
+
 def test_ciliums_ingress_proxy_is_a_node() -> None:
     """``reserved:ingress`` runs on the nodes: no podSelector names it, and it is no unknown pod."""
     end = run([to(dst_labels=["reserved:ingress"])], INVENTORY, RANGES).end(B)

@@ -86,6 +86,18 @@ def test_a_translated_record_of_another_protocol_or_client_tells_nothing() -> No
     assert "shop/client -> shop/web 9090/TCP" in reasons(*rows)
 
 
+def test_a_refused_record_after_translation_tells_nothing() -> None:
+    """A backend that was denied is not the one that the Service's traffic went to."""
+    vip = call(f"{A} 40000", f"{VIP} 80")
+    line = run([vip, call(f"{A} 40001", f"{B} 8080", verdict="DENIED")], BY_LABEL)
+
+    standing = {(str(s.connection), s.virtual) for s in line.lifted.seen if not s.reason}
+    assert standing == {
+        ("shop/client -> shop/web 8080/TCP", True),
+        ("shop/client -> shop/web 9090/TCP", True),
+    }
+
+
 def test_the_protocol_chooses_the_services_port() -> None:
     """A Service may offer one number for two protocols: 53/UDP is 5353 at the pods."""
     assert reasons(call(f"{A} 40000", f"{VIP} 53", protocol="UDP")) == {

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from infer.model import Endpoint, Inventory, Kind, NodeRecord, Ranges
+from infer.model import Endpoint, Inventory, Kind, NodeRecord, PodRecord, Ranges
 from infer.ranges import known_ranges, with_observed
 
 NODES = (
@@ -43,15 +43,19 @@ def test_observed_addresses_fill_what_nobody_stated() -> None:
         Endpoint(Kind.NODE, ip="10.9.0.1"),
         Endpoint(Kind.WORLD, ip="8.8.8.8"),
     ]
-    found = with_observed(Ranges(), seen)
+    found = with_observed(Ranges(), seen, Inventory())
 
     assert found.pods == ("10.4.0.0/16", "203.0.113.7/32", "fd00:1:2:3::/64")
     assert found.nodes == ("10.9.0.1/32",)
     assert found.sources == ("log", "", "log")
 
 
-def test_observed_addresses_never_replace_a_stated_range() -> None:
-    """What flags or inventory say stays, and its source with it."""
-    stated = known_ranges(Ranges(), INVENTORY)
+def test_no_known_pod_is_outside_the_ranges() -> None:
+    """A pod whose address is in no stated range adds its own: "anywhere outside" excepts it."""
+    stated = Ranges(pods=("10.244.0.0/16",), sources=("flags", "", ""))
+    silent = Inventory(pods=(PodRecord("shop", "silent", ips=("100.64.3.77",)),))
 
-    assert with_observed(stated, [Endpoint(Kind.POD, "shop", "a", ip="10.4.7.9")]) == stated
+    found = with_observed(stated, [Endpoint(Kind.POD, "shop", "a", ip="10.244.7.9")], silent)
+
+    assert found.pods == ("10.244.0.0/16", "100.64.0.0/16")
+    assert found.sources[0] == "flags"
