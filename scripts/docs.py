@@ -1,14 +1,15 @@
-"""Write what the README repeats from the code: a run, options, formats, keys of the stats.
+"""Write what the README repeats from the code: runs, options, formats, keys of the stats.
 
 A section stands between ``<!-- options -->`` and ``<!-- /options -->``. ``scripts/docs`` runs this.
 """
 
 from __future__ import annotations
 
-import os
-import subprocess
+import io
+import shlex
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import chdir, redirect_stderr, redirect_stdout
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
@@ -18,18 +19,33 @@ from typer.core import TyperGroup, TyperOption
 from typer.main import get_command
 
 from infer.cli import app
+from infer.cli import main as netinfer
 from infer.readers import formats
 from infer.report.stats_keys import STATS_KEYS
 
 ROOT: Final = Path(__file__).resolve().parents[1]
-SHOWN: Final = "policies/shop/checkout.yaml"
+SAMPLE: Final = "sample_flows/hubble -i sample_flows/inventory.json"
+POLICY: Final = "policies/shop/checkout.yaml"
+
+EXAMPLES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "example": f"netinfer generate {SAMPLE} -d policies/",
+        "early-example": f"netinfer generate {SAMPLE} --until 2026-03-02T03:00:00Z -d early/ -q",
+        "verify-example": f"netinfer verify {SAMPLE} -p early/",
+        "diff-example": f"netinfer diff early/ policies/ --flows {SAMPLE}",
+        "explain-example": "netinfer explain -p early/ -i sample_flows/inventory.json "
+        "--from shop/cart --to shop/orders-db-0 --port 5432",
+        "evidence-example": f"netinfer evidence 'shop/cart egress[0]' {SAMPLE}",
+    }
+)
+"""Commands that run one after another in one directory, each shown with what it says."""
 
 
-def options_table() -> str:
-    """The options of ``netinfer generate``, grouped as in its help."""
+def options_table(name: str) -> str:
+    """The options of one command, grouped as in its help."""
     group = get_command(app)
     assert isinstance(group, TyperGroup)  # noqa: S101 - it has a callback
-    command = group.commands["generate"]
+    command = group.commands[name]
     rows = [_option(each) for each in command.params if isinstance(each, TyperOption)]
     return _table(("option", "what it does"), rows)
 
@@ -41,7 +57,8 @@ def _option(option: TyperOption) -> tuple[str, str]:
     default = (
         f" Default: `{option.default}`." if option.default not in (None, "", [], False) else ""
     )
-    return f"{names} {takes}".strip(), f"{option.help or ''}{default}"
+    needed = " Required." if option.required else ""
+    return f"{names} {takes}".strip(), f"{option.help or ''}{default}{needed}"
 
 
 def formats_table() -> str:
@@ -64,51 +81,53 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|")
 
 
-def example() -> str:
-    """The main job on the sample flows: the command, its summary, and one policy."""
-    command = "netinfer generate sample_flows/hubble -i sample_flows/inventory.json -d policies/"
+def examples() -> dict[str, str]:
+    """Every example, run on the sample flows in a directory of its own."""
     with TemporaryDirectory() as place:
         (Path(place) / "sample_flows").symlink_to(ROOT / "sample_flows")
-        run = subprocess.run(
-            [sys.executable, "-m", "infer", *command.split()[1:]],
-            cwd=place,
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        policy = (Path(place) / SHOWN).read_text(encoding="utf-8")
-    return f"```console\n$ {command}\n{run.stderr}$ cat {SHOWN}\n{policy}```\n"
+        with chdir(place):
+            shown = {name: _shown(command) for name, command in EXAMPLES.items()}
+            policy = Path(POLICY).read_text(encoding="utf-8")
+    shown["example"] += f"$ cat {POLICY}\n{policy}"
+    return {name: f"```console\n{text}```\n" for name, text in shown.items()}
 
 
-SECTIONS: Final[Mapping[str, Callable[[], str]]] = MappingProxyType(
-    {
-        "example": example,
-        "options": options_table,
-        "formats": formats_table,
-        "stats": stats_table,
-    }
-)
+def _shown(command: str) -> str:
+    """A command with what a terminal shows of it; policies as data are not shown."""
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        netinfer(shlex.split(command)[1:])
+    said = err.getvalue() if " generate " in command else out.getvalue()
+    return f"$ {command}\n{said}"
 
 
-def filled(text: str) -> str:
-    """The text with every marked section made anew; sections without markers stay out."""
-    for name, section in SECTIONS.items():
+def sections() -> dict[str, str]:
+    """Every section by its name, made anew."""
+    group = get_command(app)
+    assert isinstance(group, TyperGroup)  # noqa: S101 - it has a callback
+    options = {f"{name}-options": options_table(name) for name in group.commands}
+    return {**examples(), **options, "formats": formats_table(), "stats": stats_table()}
+
+
+def filled(text: str, made: Mapping[str, str]) -> str:
+    """The text with every marked section replaced; sections without markers stay out."""
+    for name, section in made.items():
         start, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
         head, opened, rest = text.partition(start)
         _, closed, tail = rest.partition(end)
         if opened and closed:
-            text = f"{head}{start}\n{section()}\n{end}{tail}"
+            text = f"{head}{start}\n{section}\n{end}{tail}"
     return text
 
 
 def main() -> None:
     """Rewrite the README, or print the sections where there is none."""
     readme = ROOT / "README.md"
+    made = sections()
     if not readme.exists():
-        sys.stdout.write("\n".join(f"## {name}\n\n{s()}" for name, s in SECTIONS.items()))
+        sys.stdout.write("\n".join(f"## {name}\n\n{text}" for name, text in made.items()))
         return
-    readme.write_text(filled(readme.read_text(encoding="utf-8")), encoding="utf-8")
+    readme.write_text(filled(readme.read_text(encoding="utf-8"), made), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 import shlex
-from pathlib import Path
 
 import pytest
 from typer.core import TyperGroup
 from typer.main import get_command
 
 import docs
-from cli.conftest import ROOT, Run
+from cli.conftest import ROOT
 from infer.cli import app
+from infer.cli.usage import several_flows
 
 README = ROOT / "README.md"
 
@@ -24,15 +24,35 @@ def text() -> str:
     return README.read_text(encoding="utf-8")
 
 
-def test_generated_sections_are_up_to_date() -> None:
-    """Options, formats, stats keys and the example stand there as the code has them now."""
-    assert docs.filled(text()) == text(), "run scripts/docs"
+@pytest.fixture(scope="module")
+def made() -> dict[str, str]:
+    """Every section as the code makes it now; its examples run."""
+    return docs.sections()
 
 
-@pytest.mark.parametrize("section", sorted(docs.SECTIONS))
-def test_each_section_has_its_place(section: str) -> None:
+def test_generated_sections_are_up_to_date(made: dict[str, str]) -> None:
+    """Options, formats, stats keys and the examples stand there as the code has them now."""
+    assert docs.filled(text(), made) == text(), "run scripts/docs"
+
+
+def test_each_section_has_its_place(made: dict[str, str]) -> None:
     """A marker that is gone would switch its check off."""
-    assert text().count(f"<!-- {section} -->\n") == text().count(f"<!-- /{section} -->") == 1
+    places = {name: (text().count(f"<!-- {name} -->\n"), text().count(f"<!-- /{name} -->"))
+              for name in made}  # fmt: skip
+
+    assert {name: found for name, found in places.items() if found != (1, 1)} == {}
+
+
+def test_every_command_has_a_section_and_an_example() -> None:
+    """A reader finds each command by its name, and sees it run."""
+    for name in _group().commands:
+        assert f"\n## `netinfer {name}`" in text() or f"\n### `netinfer {name}`" in text()
+        assert any(line.startswith(f"netinfer {name} ") for line in docs.EXAMPLES.values())
+
+
+def test_examples_end_well_or_with_what_they_show(made: dict[str, str]) -> None:
+    """No example shows an error."""
+    assert [name for name in docs.EXAMPLES if "error:" in made[name]] == []
 
 
 def _commands() -> list[str]:
@@ -48,35 +68,25 @@ def test_the_readme_has_commands() -> None:
     assert len(_commands()) >= 4
 
 
+def _group() -> TyperGroup:
+    group = get_command(app)
+    assert isinstance(group, TyperGroup)
+    return group
+
+
 @pytest.mark.parametrize("line", _commands() if README.exists() else [])
 def test_every_command_is_one(line: str) -> None:
     """Commands, options and their values exist, whether or not the files do."""
-    group = get_command(app)
-    assert isinstance(group, TyperGroup)
-    name, *arguments = shlex.split(line)[1:]
-    command = group.commands[name]
+    name, *arguments = several_flows(shlex.split(line)[1:])
+    command = _group().commands[name]
 
     with command.make_context(f"netinfer {name}", arguments, resilient_parsing=False) as context:
-        assert context.params["flows"]
+        assert context.params
 
 
-def test_every_option_is_told() -> None:
+@pytest.mark.parametrize("name", sorted(_group().commands))
+def test_every_option_is_told(name: str, made: dict[str, str]) -> None:
     """No option is left for the reader to find in --help."""
-    group = get_command(app)
-    assert isinstance(group, TyperGroup)
-    options = [name for p in group.commands["generate"].params for name in p.opts if "-" in name]
+    options = [o for p in _group().commands[name].params for o in p.opts if o.startswith("-")]
 
-    assert [name for name in options if f"`{name}`" not in text()] == []
-
-
-def test_commands_on_the_samples_run(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What needs nothing but this folder does what it says."""
-    (tmp_path / "sample_flows").symlink_to(ROOT / "sample_flows")
-    monkeypatch.chdir(tmp_path)
-    runnable = [line for line in _commands() if "sample_flows" in line]
-
-    assert runnable
-    for line in runnable:
-        assert run(*shlex.split(line)[1:]).code in {0, 1}
+    assert [option for option in options if f"`{option}`" not in made[f"{name}-options"]] == []
