@@ -132,6 +132,16 @@ def diff_policies(
     return PolicyDiff(added, removed, changed, comparison.unchanged)
 
 
+def applied_over(
+    old: Iterable[NetworkPolicy], new: Iterable[NetworkPolicy]
+) -> tuple[NetworkPolicy, ...]:
+    """What a plain ``kubectl apply`` of the new policies leaves: both, the new ones deciding.
+
+    A policy of the same namespace and name is replaced, as an apply replaces the object.
+    """
+    return tuple({policy.full_name: policy for policy in (*old, *new)}.values())
+
+
 def _order(difference: Difference) -> tuple[str, str, str]:
     return (str(difference.src), str(difference.dst), str(difference.old))
 

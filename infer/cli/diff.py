@@ -69,7 +69,7 @@ AdditiveOption = Annotated[
     bool,
     typer.Option(
         "--additive",
-        help="NEW is added to OLD, as a plain kubectl apply does, instead of replacing it.",
+        help="NEW is added to OLD, as by a plain kubectl apply, instead of replacing all of it.",
         rich_help_panel="Input",
     ),
 ]
@@ -205,13 +205,13 @@ def _observed(
 
 
 def _compare(asked: _Asked, observed: _Observed) -> PolicyDiff:
-    from infer.diff import diff_policies
+    from infer.diff import applied_over, diff_policies
     from infer.topology import topology_of_inventory, topology_of_policies, topology_of_scene
 
     old = asked.policies[0]
     new = observed.suggested if observed.suggested is not None else asked.policies[1]
     if asked.additive:
-        new = (*old, *new)
+        new = applied_over(old, new)
     if observed.scene is not None and asked.before is None:
         after = topology_of_scene(observed.scene)
     elif asked.now or asked.before is not None:
