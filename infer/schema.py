@@ -8,6 +8,7 @@ evidence that can be merged. Both are described here as DuckDB types by column n
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
@@ -221,3 +222,17 @@ def empty(con: DuckDBPyConnection, columns: Mapping[str, str]) -> DuckDBPyRelati
     """A relation with these columns and no rows."""
     terms = ", ".join(f'NULL::{type_} AS "{name}"' for name, type_ in columns.items())
     return con.sql(f"SELECT {terms} WHERE FALSE")
+
+
+def release_memory(con: DuckDBPyConnection) -> None:
+    """Let DuckDB give back the memory that it keeps for later.
+
+    Freed blocks stay with it until it needs room; a limit below them makes it need some. A table
+    that is still there stays, and then some of the memory with it.
+    """
+    import duckdb
+
+    ((limit,),) = con.execute("SELECT current_setting('memory_limit')").fetchall()
+    with suppress(duckdb.OutOfMemoryException):
+        con.execute("SET memory_limit = '1MB'")
+    con.execute(f"SET memory_limit = '{limit}'")

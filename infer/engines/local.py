@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final
 from infer.errors import FormatUnknown, InputError, Location, RecordError
 from infer.readers import Format, Source, formats, sniff_format
 from infer.reduce import merge_reductions, reduce_flows
-from infer.schema import FileRead, LogsRead, Reduction, Window
-from infer.sources import check_whole
+from infer.schema import FileRead, LogsRead, Reduction, Window, release_memory
+from infer.sources import check_whole, is_parquet
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -96,6 +96,7 @@ def read_logs(
         chosen = [(source, _format(source, format_name)) for source in sources]
         window = _window(con, chosen, span)
         reduction, files = _read_all(con, chosen, window, progress)
+        release_memory(con)
     logs = LogsRead(reduction, files, window)
     if not logs.count("flow"):
         raise _nothing(logs)
@@ -153,7 +154,7 @@ def _read_one(
     con: DuckDBPyConnection, source: Source, format_: Format, window: Window
 ) -> Reduction:
     check_whole(source)
-    return reduce_flows(con, format_.read(con, source), window)
+    return reduce_flows(con, format_.read(con, source), window, columnar=is_parquet(source))
 
 
 def _empty(con: DuckDBPyConnection) -> Reduction:

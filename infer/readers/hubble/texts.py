@@ -16,7 +16,7 @@ from infer.readers._json import is_document, json_values
 from infer.readers._texts import LONGEST_LINE
 from infer.sources import Source, chunks, head, lines
 
-_OVERLAP: Final = 80  # longer than what `_WRAPPED` matches
+_BLOCK_BYTES: Final = 64 * 1024  # stays in the processor's cache
 
 # A line that does not start like an event, or starts like a container runtime's or a logger's.
 _WRAPPED: Final = re.compile(
@@ -24,6 +24,7 @@ _WRAPPED: Final = re.compile(
     rb'|\{\s*"time"\s?:\s?"[^"\n]{0,40}"\s?,\s?"level")'
 )
 _BARE: Final = re.compile(rb'\n\{(?!"(?:flow|lost_?[eE]|agent_?[eE]|debug_?[eE]|node_?[sS]))')
+_NOT_A_FLOW: Final = re.compile(rb'\n(?!\{"flow":\{)')
 _JSON_LOGGER: Final = re.compile(
     r'\{\s*"(?:log|stream|message|msg|line|level)"|\{\s*"time"\s?:\s?"[^"]*"\s?,\s?"level"'
 )
@@ -52,19 +53,28 @@ def shape_of(source: Source) -> Shape:
     start = head(source).decode("utf-8", "replace").lstrip()
     if is_document(start):
         return Shape.DOCUMENT
-    shape, before, unended = Shape.EVENTS, b"\n", 0
-    for chunk in chunks(source):
-        text = before + chunk
-        if _WRAPPED.search(text):  # also a byte order mark at the start
-            return Shape.LINES
-        if shape is Shape.EVENTS and _BARE.search(text):
-            shape = Shape.BARE
-        at = chunk.rfind(b"\n")
-        unended = unended + len(chunk) if at < 0 else len(chunk) - at
-        if unended >= LONGEST_LINE:
+    shape, rest = Shape.EVENTS, b"\n"
+    for chunk in chunks(source, _BLOCK_BYTES):
+        block, _, rest = (rest + chunk).rpartition(b"\n")
+        shape = max(shape, _shape_of_lines(block), key=_SHAPES.index)
+        if shape is Shape.LINES:
+            return shape
+        if len(rest) >= LONGEST_LINE:
             return Shape.DOCUMENT
-        before = text[-_OVERLAP:]
-    return shape
+        rest = b"\n" + rest
+    return max(shape, _shape_of_lines(rest), key=_SHAPES.index)
+
+
+_SHAPES: Final = (Shape.EVENTS, Shape.BARE, Shape.LINES)
+
+
+def _shape_of_lines(text: bytes) -> Shape:
+    """How lines are laid out, each with the line end before it."""
+    if not _NOT_A_FLOW.search(text):  # one quick search for what Hubble itself wrote
+        return Shape.EVENTS
+    if _WRAPPED.search(text):  # also a byte order mark at the start
+        return Shape.LINES
+    return Shape.BARE if _BARE.search(text) else Shape.EVENTS
 
 
 def records(source: Source, shape: Shape) -> Iterator[tuple[int, str]]:
