@@ -16,11 +16,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from infer import reduce
 from infer.engines import local
 from infer.engines.local import Span, read_logs, refuse_malformed, session
 from infer.errors import FormatUnknown, InputError, RecordError
-from infer.schema import LogsRead
+from infer.readers import formats
+from infer.reduce import records, reduce_flows
+from infer.schema import LogsRead, Reduction
 from infer.sources import find_sources
 from simulator import bulk_hubble
 
@@ -123,10 +124,58 @@ def test_equal_hashes_are_refused(
     tmp_path: Path, lines: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two endpoints with one hash are an error, and never one endpoint."""
-    ends = reduce._GROUPED_ENDS.replace("src_key AS key", "1 AS key")
-    monkeypatch.setattr(reduce, "_GROUPED_ENDS", ends)
+    ends = records._GROUPED_ENDS.replace("src_key AS key", "1 AS key")
+    monkeypatch.setattr(records, "_GROUPED_ENDS", ends)
     with pytest.raises(InputError, match="same 64-bit hash"):
         read([written(tmp_path / "flows.jsonl", "".join(lines[:10]))])
+
+
+@pytest.mark.parametrize("timed", [True, False])
+@pytest.mark.parametrize("relabelled", [True, False])
+def test_columns_give_what_one_scan_gives(tmp_path: Path, relabelled: bool, timed: bool) -> None:
+    """Reading a columnar file in narrow scans changes nothing, whatever becomes of labels."""
+    path = tmp_path / "flows.parquet"
+    pq.write_table(pods(relabelled, timed), path)
+
+    at_once, by_column = reduced(path, columnar=False), reduced(path, columnar=True)
+
+    assert set(at_once.edges["src_labels"].dropna()) > {'["app=a"]'}
+    assert len(set(at_once.edges["src_labels"].dropna())) == (6 if relabelled else 3)
+    assert at_once.edges["records"].sum() == ROWS
+    for name in ("edges", "notes"):
+        left, right = getattr(at_once, name), getattr(by_column, name)
+        pd.testing.assert_frame_equal(plain(left), plain(right))
+
+
+ROWS = 600
+
+
+def pods(relabelled: bool, timed: bool) -> pa.Table:
+    """Flows of four pods, one without labels, that may get another label list half-way."""
+    rng = random.Random(7)
+    rows = [(n, rng.choice("abcd"), rng.choice("abcd")) for n in range(ROWS)]
+
+    def labels(n: int, pod: str) -> list[str] | None:
+        version = ["version=2"] if relabelled and n > ROWS / 2 else []
+        return None if pod == "d" else [f"app={pod}", *version]
+
+    columns: dict[str, Sequence[object]] = {
+        "src_pod": [f"ns/{a}" for _, a, _ in rows],
+        "src_labels": [labels(n, a) for n, a, _ in rows],
+        "dst_pod": [f"ns/{b}" for _, _, b in rows],
+        "dst_labels": [labels(n, b) for n, _, b in rows],
+        "dst_port": [80 + n % 2 for n, _, _ in rows],
+        "is_reply": [n % 3 == 0 for n, _, _ in rows],
+        "src_port": [40_000 + n % 5 for n, _, _ in rows],
+    }
+    times = [datetime(2026, 3, 2, tzinfo=UTC) + timedelta(minutes=n) for n, _, _ in rows]
+    return pa.table(columns | ({"time": times} if timed else {}))
+
+
+def reduced(path: Path, columnar: bool) -> Reduction:
+    """The reduction of one Parquet table."""
+    with session() as con, find_sources([str(path)], BytesIO()) as (source,):
+        return reduce_flows(con, formats()["table"].read(con, source), columnar=columnar)
 
 
 # ---- files with little or nothing in them ------------------------------------------------------
