@@ -202,18 +202,21 @@ class _Ends:
         for direction, near in ((Direction.EGRESS, change.src), (Direction.INGRESS, change.dst)):
             if not isinstance(near, Pod):
                 continue
-            missing = change.opened - self._suggested(change, direction)
+            missing = self._missing(change, direction)
             for rule in self.old.get((near.namespace, direction), ()) if missing else ():
                 if near.is_selected(rule.policy.subject):
                     ports = missing & rule.ports(change)
                     if ports:
                         yield rule.ref, ports
 
-    def _suggested(self, change: Change, direction: Direction) -> PortSet:
-        """What the suggested policies allow at this end alone."""
+    def _missing(self, change: Change, direction: Direction) -> PortSet:
+        """What the suggested policies deny at this end of what a change opens.
+
+        Towards addresses outside there is no other end that could have denied it.
+        """
         if isinstance(change.src, Pod) and isinstance(change.dst, Pod):
-            return self.new[direction].between(change.src, change.dst)
-        return change.old
+            return change.opened - self.new[direction].between(change.src, change.dst)
+        return change.opened
 
 
 def _only(policy: NetworkPolicy, direction: Direction, rules: tuple[Rule, ...]) -> NetworkPolicy:

@@ -9,6 +9,12 @@ import pytest
 
 from cli.conftest import Run
 from cli.small_logs import flow, reply, shop, write
+from infer.explain import RuleBehind
+from infer.model import Subject
+from infer.netpol import ANY_PEER, EVERYTHING, Direction, Rule, RuleRef
+from infer.report.evidence import evidence_text
+from infer.report.text import Look
+from rules.world import id_of, seen, tcp
 
 
 def test_text_tells_the_rule_and_its_traffic(run: Run, log: Path) -> None:
@@ -97,3 +103,21 @@ def test_the_rules_are_those_that_generate_makes(run: Run, log: Path, tmp_path: 
         assert {
             k: loaded[k] for k in ("rule", "grounds", "records", "first_seen", "last_seen")
         } == {k: each[k] for k in ("rule", "grounds", "records", "first_seen", "last_seen")}
+
+
+def test_options_decide_which_rules_there_are(run: Run, log: Path) -> None:
+    """A direction that is not isolated has no rule to ask about."""
+    ran = run("evidence", "shop/web egress[0]", log, "--direction", "ingress")
+
+    assert ran.code == 2
+    assert "shop/web has no rule" in ran.err
+
+
+def test_a_guessed_backend_is_told_as_one() -> None:
+    """Where the log knew a Service's address only, its backends stand for it."""
+    port = Rule(ANY_PEER, tcp(80))
+    behind = RuleBehind(RuleRef("shop", "db", Direction.INGRESS, 0), port, (), (
+        seen(id_of("web"), id_of("db"), virtual=True),))  # fmt: skip
+    subject = Subject(id_of("db"), (id_of("db"),), EVERYTHING)
+
+    assert "this is one of its backends" in evidence_text(behind, subject, Look())

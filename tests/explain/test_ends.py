@@ -64,15 +64,45 @@ def test_a_host_network_pod_is_one() -> None:
     assert end.is_node
 
 
-def test_the_newest_pod_of_a_name_counts() -> None:
-    """A pod of a StatefulSet that came back has another address."""
-    gone = record("db-0", "10.0.0.3", "db")
-    back = replace(gone, ips=("10.0.0.33",), created=START + timedelta(hours=1))
+@pytest.mark.parametrize("end", ["gone", "finished"])
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_the_pod_of_a_name_that_runs_counts(end: str, hours: int) -> None:
+    """A pod of a StatefulSet that came back has another address, whatever clocks say."""
+    runs = record("db-0", "10.0.0.3", "db")
+    other = replace(runs, ips=("10.0.0.33",), created=START + timedelta(hours=hours))
+    over = replace(other, gone=START) if end == "gone" else replace(other, finished=True)
 
-    (end,) = find_ends("shop/db-0", Inventory(pods=(back, gone)))
+    (found,) = find_ends("shop/db-0", Inventory(pods=(runs, over)))
 
-    assert isinstance(end.end, Pod)
-    assert end.end.ips == ("10.0.0.33",)
+    assert isinstance(found.end, Pod)
+    assert found.end.ips == ("10.0.0.3",)
+
+
+def test_of_pods_of_one_name_the_newest_counts() -> None:
+    """Dumps of different times may both show it."""
+    before = record("db-0", "10.0.0.33", "db")
+    after = replace(before, ips=("10.0.0.3",), created=START + timedelta(hours=1))
+
+    (found,) = find_ends("shop/db-0", Inventory(pods=(after, before)))
+
+    assert isinstance(found.end, Pod)
+    assert found.end.ips == ("10.0.0.3",)
+
+
+def test_a_pods_name_goes_before_a_workloads() -> None:
+    """Who names a pod means that pod."""
+    inventory = Inventory(pods=(record("db", "10.0.0.3", "x"), record("db-0", "10.0.0.4", "db")))
+
+    assert [str(end) for end in find_ends("shop/db", inventory)] == ["shop/db"]
+
+
+def test_a_host_network_pod_tells_where_a_node_is() -> None:
+    """An inventory without nodes still knows their addresses by such pods."""
+    inventory = Inventory(pods=(record("agent-1", "172.18.0.1", "agent", host=True),))
+
+    (found,) = find_ends("172.18.0.1", inventory)
+
+    assert (found.end, found.node) == (Outside("172.18.0.1", node=True), "node-1")
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from infer.explain import (
     find_ends,
 )
 from infer.model import as_labels
-from infer.netpol import Decision, Profile, Protocol, parse_policy
+from infer.netpol import Decision, Pod, Profile, Protocol, parse_policy
 from netpol.cases import as_end, manifests, parsed, universes
 from netpol.oracle import Manifest, Universe
 
@@ -143,6 +143,37 @@ def test_a_pods_own_node_reaches_it(pod: str, decision: Decision) -> None:
 
     assert found.decision is decision
     assert (found.ingress.verdict.ground == "node-local") == (decision is Decision.ALLOWED)
+
+
+def test_pods_of_a_workload_have_their_own_nodes() -> None:
+    """The node reaches the pod that runs on it, and not the workload's others."""
+    setting = policy({"podSelector": {}, "policyTypes": ["Ingress"]})
+    found = explained(setting, src="172.18.0.1", dst="shop/web")
+
+    told = [(each.decision, [str(dst) for _, dst in each.pairs]) for each in found]
+    assert told == [(Decision.ALLOWED, ["shop/web-1"]), (Decision.DENIED, ["shop/web-2"])]
+
+
+def test_rules_are_held_against_an_own_node_as_against_any() -> None:
+    """What is special about it is the verdict's ground, and no reason of a rule."""
+    rule: dict[str, object] = {"to": [{"podSelector": {}}]}
+    setting = policy({"podSelector": {}, "policyTypes": ["Egress"], "egress": [rule]})
+    (found,) = explained(replace(setting, profile=Profile.CALICO), "shop/web-1", "172.18.0.1")
+
+    assert found.egress.verdict.ground == "calico: egress to the pod's own node"
+    assert reasons(found.egress) == ["172.18.0.1 is no pod"]
+
+
+def test_grounds_that_name_pods_do_not_tell_them_apart() -> None:
+    """Pods whose addresses are not known are unknown alike."""
+    setting = into_db({"from": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]})
+    sources = [NamedEnd(Pod.of("shop", name, {"app": "web"})) for name in ("a", "b")]
+    targets = find_ends("shop/db", CLUSTER)
+
+    (found,) = explain_traffic(sources, targets, Protocol.TCP, 5432, setting)
+
+    assert (found.decision, len(found.pairs)) == (Decision.UNKNOWN, 2)
+    assert reasons(found.ingress) == ["the address of shop/a is not known"]
 
 
 def test_what_plugins_treat_differently_is_unknown() -> None:

@@ -93,6 +93,38 @@ def test_a_rule_is_named_at_its_own_end_only() -> None:
     assert found.kept_open[0].examples == ("shop/api -> shop/db TCP 2",)
 
 
+def test_a_rule_for_other_pods_is_not_blamed() -> None:
+    """Only what stands at the end that opens counts."""
+    into = policy("into", "db", ingress=[Rule((pods("api"),), tcp(2))])
+    beside = policy("beside", "web", ingress=[Rule((pods("db"),), tcp(1))])
+
+    assert [str(kept.rule) for kept in measured(into, beside).kept_open] == ["shop/into ingress[0]"]
+
+
+def test_a_rule_for_other_addresses_is_not_blamed() -> None:
+    """What the suggestion allows to one block, an old rule may allow too."""
+    block, other = IpBlock("192.0.2.0/24"), IpBlock("198.51.100.0/24")
+    suggested = (policy("web", "web", egress=[Rule((block,), tcp(443))]),)
+    same = policy("same", "web", egress=[Rule((block,), tcp(443))])
+    more = policy("more", "web", egress=[Rule((other,), tcp(443))])
+
+    found = measure_existing((same, more), suggested, [], known(*WORKLOADS), Profile.SPEC)
+
+    assert [str(kept.rule) for kept in found.kept_open] == ["shop/more egress[0]"]
+
+
+def test_labels_of_namespaces_count() -> None:
+    """A rule for the namespaces of a team opens what their pods can reach."""
+    far = workload("far", {"app": "far"}, namespace="bank")
+    about = replace(known(DB, far), namespaces={"bank": (("team", "b"),), "shop": ()})
+    team = PodPeer(LabelSelector(), LabelSelector.of({"team": "b"}))
+    into = policy("into", "db", ingress=[Rule((team,), tcp(2))])
+
+    (kept,) = measure_existing((into,), SUGGESTED, [], about, Profile.SPEC).kept_open
+
+    assert kept.examples == ("bank/far -> shop/db TCP 2",)
+
+
 def test_what_the_suggestion_allows_is_no_hole() -> None:
     """An old rule that says the same keeps nothing open."""
     same = policy("same", "db", ingress=[Rule((pods("web"),), tcp(1))])
