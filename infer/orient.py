@@ -31,7 +31,7 @@ _SIDES: Final = tuple(
 )
 _COUNTS: Final = (
     "records", "weight", "packets", "bytes", "forwarded", "audited", "denied", "dropped",
-    "ignored", "at_server", "at_client", "replies", "answers",
+    "ignored", "at_server", "delivered", "at_client", "replies", "answers",
 )  # fmt: skip
 
 
@@ -244,12 +244,10 @@ _FAITHFUL: Final = """
 _TOGETHER: Final = """
     SELECT client_at, server_at, protocol, port, bool_or(judged) AND sum(answers) = 0 AS unanswered,
         sum(denied) > 0 AND sum(answers) = 0
-            AND (bool_or(judged) OR NOT bool_or(delivered)) AS refused
+            AND (bool_or(judged) OR sum(delivered) = 0) AS refused
     FROM (
-        SELECT client_at, server_at, protocol, port, judged, denied, answers,
-            at_server > denied + dropped + ignored + replies AS delivered
-        FROM joined
-        UNION ALL SELECT server_at, client_at, protocol, port, FALSE, 0, echoes, FALSE FROM joined
+        SELECT client_at, server_at, protocol, port, judged, denied, answers, delivered FROM joined
+        UNION ALL SELECT server_at, client_at, protocol, port, FALSE, 0, echoes, 0 FROM joined
     ) GROUP BY ALL
 """
 

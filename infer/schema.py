@@ -103,6 +103,7 @@ EDGE_MEASURES: Final[Mapping[str, str]] = MappingProxyType(
         "dropped": "BIGINT",
         "ignored": "BIGINT",
         "at_server": "BIGINT",  # records of the server's node (traffic_direction INGRESS)
+        "delivered": "BIGINT",  # of these, what the server's node forwarded to the server
         "at_client": "BIGINT",  # records of the client's node (traffic_direction EGRESS)
         "replies": "BIGINT",  # records from server to client (0 while not oriented)
         "answers": "BIGINT",  # replies that are more than a reset (0 while not oriented)

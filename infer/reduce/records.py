@@ -196,6 +196,8 @@ _SUMS: Final = """count(*) AS records, sum(weight) AS weight,
     count(*) FILTER (verdict = 'DROPPED') AS dropped,
     count(*) FILTER (verdict = 'IGNORED') AS ignored,
     count(*) FILTER (traffic_direction = 'INGRESS') AS at_server,
+    count(*) FILTER (traffic_direction = 'INGRESS' AND verdict IN ('FORWARDED', 'AUDIT')
+        AND NOT from_server) AS delivered,
     count(*) FILTER (traffic_direction = 'EGRESS') AS at_client,
     count(*) FILTER (from_server) AS replies,
     count(*) FILTER (from_server AND talking) AS answers,
