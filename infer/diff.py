@@ -181,10 +181,9 @@ def _differences(
     change: Change, names: Mapping[tuple[str, str], Side], log: _Log | None
 ) -> Iterator[Difference]:
     """A change as one row, or one a range of addresses."""
-    touched = (change.new - change.old) | (change.old - change.new)
     for src in _sides(change.src, names):
         for dst in _sides(change.dst, names):
-            traffic = None if log is None else log.between(src, dst, touched)
+            traffic = None if log is None else log.between(src, dst, change)
             yield Difference(src, dst, change.old, change.new, traffic)
 
 
@@ -220,11 +219,15 @@ class _Log:
         return cls(*({key: tuple(found) for key, found in index.items()}
                      for index in (pairs, inwards, outwards)))  # type: ignore[arg-type]  # fmt: skip
 
-    def between(self, src: Side, dst: Side, ports: PortSet) -> Traffic:
-        """What was seen between two ends on any of the ports."""
+    def between(self, src: Side, dst: Side, change: Change) -> Traffic:
+        """What was seen between two ends on the ports that a change opens or closes."""
+        candidates = tuple(self._candidates(src, dst))
+        if not candidates:
+            return Traffic()
+        ports = change.opened | change.closed
         found = [
             each
-            for each in self._candidates(src, dst)
+            for each in candidates
             if each.connection.protocol in set(Protocol)
             and ports.contains(Protocol(each.connection.protocol), each.connection.port)
         ]

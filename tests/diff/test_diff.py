@@ -253,6 +253,15 @@ def test_clusters_may_differ(differ: Differ) -> None:
     assert found["removed"] == found["changed"] == []
 
 
+def test_what_only_the_log_knows_is_not_new(differ: Differ) -> None:
+    """Between two inventories a pod that only the log shows is on neither side."""
+    before = differ.place.json("before.json", cluster())
+    rows = [row("shop/ghost-0", "shop/redis-0", 6379)]
+    found = differ.document([WEB_TO_REDIS], [WEB_TO_REDIS], "--old-inventory", before, rows=rows)
+
+    assert found["added"] == []
+
+
 def test_without_a_cluster_what_the_policies_name(differ: Differ) -> None:
     """Policies alone are compared over the labels that they ask for."""
     old = differ.place.json("old.json", listed([WEB_TO_REDIS]))
@@ -316,6 +325,33 @@ def test_text_fits_one_screen(differ: Differ) -> None:
     assert len(out.splitlines()) < 15
     assert "any address" in out
     assert out.startswith("0 connections opened, ")
+
+
+def test_what_closes_towards_one_server_is_one_line(differ: Differ) -> None:
+    """All who lose one server stand on one line."""
+    _, out, _ = differ.run([], [CLOSED_REDIS])
+
+    assert out.count("- closes ") == 1
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "says"),
+    [
+        ((80, 81), (80,), "narrows shop/cart -> shop/redis from 80-81/TCP to 80/TCP"),
+        ((80,), (80, 81), "widens shop/cart -> shop/redis from 80/TCP to 80-81/TCP"),
+        ((80,), (81,), "changes shop/cart -> shop/redis from 80/TCP to 81/TCP"),
+    ],
+)
+def test_a_change_says_which_way(
+    differ: Differ, before: tuple[int, ...], after: tuple[int, ...], says: str
+) -> None:
+    """Fewer ports narrow, more widen, others change."""
+    old, new = (
+        policy("redis", "redis", ingress=[{"from": [pods_peer("cart")], "ports": ports(*numbers)}])
+        for numbers in (before, after)
+    )
+
+    assert says in differ.run([old], [new])[1]
 
 
 @pytest.mark.parametrize(

@@ -219,6 +219,14 @@ def test_a_service_without_known_backends_is_unknown(place: Place) -> None:
     assert found["egress"]["isolated_by"] == ["shop/out"]
 
 
+def test_a_service_that_only_the_log_names_is_unknown(place: Place) -> None:
+    """Nobody knows the pods behind a Service that the inventory does not have."""
+    named = row("shop/web-0", "192.168.7.7", 80) | {"dst_service": "shop/nobody"}
+    found = only(place.document([named], [policy("out", "web", egress=[])]))
+
+    assert found["decision"] == "unknown"
+
+
 def test_where_nothing_isolates_nothing_is_in_doubt(place: Place) -> None:
     """Without policies even an unknown end is allowed."""
     found = only(
@@ -285,6 +293,14 @@ def test_a_pod_pair_stands_once(place: Place) -> None:
     found = only(place.document(rows, [ONLY_CART], "--per", "pod"))
 
     assert (found["records"], found["src"]["ip"]) == (3, "10.244.0.3")
+
+
+def test_what_counts_decides_for_a_pair(place: Place) -> None:
+    """A pair of which the log denied some records, by one address, is judged by the others."""
+    second = row("shop/web-0", "shop/redis-0", 6379, verdict="DENIED") | {"src_ip": "fd00::3"}
+    found = only(place.document([WEB_TO_REDIS, second], [ONLY_CART]))
+
+    assert (found["records"], found["not_counted"], found["decision"]) == (2, False, "denied")
 
 
 def test_a_pod_reaches_itself(place: Place) -> None:
