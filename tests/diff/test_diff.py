@@ -256,7 +256,7 @@ def test_clusters_may_differ(differ: Differ) -> None:
 def test_what_only_the_log_knows_is_not_new(differ: Differ) -> None:
     """Between two inventories a pod that only the log shows is on neither side."""
     before = differ.place.json("before.json", cluster())
-    rows = [row("shop/ghost-0", "shop/redis-0", 6379)]
+    rows = [row("shop/ghost-0", "shop/redis-0", 6379) | {"src_labels": {"app": "ghost"}}]
     found = differ.document([WEB_TO_REDIS], [WEB_TO_REDIS], "--old-inventory", before, rows=rows)
 
     assert found["added"] == []
