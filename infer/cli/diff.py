@@ -69,7 +69,7 @@ AdditiveOption = Annotated[
     bool,
     typer.Option(
         "--additive",
-        help="NEW is added to OLD, as by a plain kubectl apply, instead of replacing all of it.",
+        help="NEW is added to OLD, as a plain kubectl apply does, instead of replacing it.",
         rich_help_panel="Input",
     ),
 ]
