@@ -24,6 +24,7 @@ HEADER = """\
 # Exact versions of everything that netinfer runs, is tested and is checked with.
 # Written by scripts/lock; do not edit. It names no index: pip's own settings say where from.
 """
+APART = ("mutation", "nca")  # extras with environments of their own; their pins fit no one else
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")  # the first one is resolved, all are proven
 MACHINES = ("x86_64", "aarch64")
 # pip takes a platform literally, so what glibc 2.28 runs is spelled out (Debian 11 has 2.31).
@@ -43,15 +44,14 @@ class Package:
 
 
 def wanted(document: Mapping[str, object]) -> list[str]:
-    """Every requirement of pyproject.toml: to build, to run, and of each extra."""
+    """Every requirement of pyproject.toml: to build, to run, and of each extra but those apart."""
     match document:
         case {
             "build-system": {"requires": list(build)},
             "project": {"dependencies": list(run), "optional-dependencies": dict(extras)},
         }:
-            return [
-                str(entry) for entry in (*build, *run, *(e for x in extras.values() for e in x))
-            ]
+            others = (e for name, extra in extras.items() if name not in APART for e in extra)
+            return [str(entry) for entry in (*build, *run, *others)]
         case _:
             raise SystemExit("pyproject.toml lacks build requirements, dependencies or extras")
 

@@ -12,11 +12,9 @@ import pytest
 
 from infer.errors import Location, PolicyError
 from infer.netpol import (
-    ContainerPort,
     Decision,
     Evaluator,
     IpSet,
-    NetworkPolicy,
     Outside,
     Pod,
     PortSet,
@@ -26,27 +24,17 @@ from infer.netpol import (
     TrafficEnd,
     compare_reachability,
     parse_policy,
-    parse_policy_leniently,
 )
-
-
-class ContainerPortRecord(TypedDict, total=False):
-    """A declared port."""
-
-    name: str | None
-    containerPort: int
-    protocol: str | None
-
-
-class PodRecord(TypedDict):
-    """A pod of a case."""
-
-    namespace: str
-    name: str
-    labels: dict[str, str]
-    ip: str | None
-    ports: list[ContainerPortRecord]
-    hostNetwork: bool
+from netpol.recorded import (
+    DiffRecord,
+    NamespaceRecords,
+    PodRecord,
+    PortRecord,
+    diff_cases,
+    labels_of,
+    pod_of,
+    policies_of,
+)
 
 
 class ProbeRecord(TypedDict):
@@ -59,9 +47,6 @@ class ProbeRecord(TypedDict):
     expected: bool
 
 
-NamespaceRecords = dict[str, dict[str, dict[str, str]]]
-
-
 class CaseRecord(TypedDict):
     """One line of cases.jsonl and crosscheck.jsonl."""
 
@@ -70,32 +55,6 @@ class CaseRecord(TypedDict):
     pods: list[PodRecord]
     policies: list[dict[str, object]]
     probes: list[ProbeRecord]
-
-
-PortRecord = str | dict[str, list[list[int]]]
-
-
-class RowRecord(TypedDict):
-    """One row of a recorded difference."""
-
-    src: dict[str, str | list[str]]
-    dst: dict[str, str | list[str]]
-    old: PortRecord
-    new: PortRecord
-
-
-class DiffRecord(TypedDict, total=False):
-    """One line of diff_cases.jsonl."""
-
-    id: str
-    namespaces: NamespaceRecords
-    new_namespaces: NamespaceRecords
-    pods: list[PodRecord]
-    new_pods: list[PodRecord]
-    old_policies: list[dict[str, object]]
-    new_policies: list[dict[str, object]]
-    workloads: dict[str, dict[str, str]]
-    expected: dict[str, list[RowRecord]]
 
 
 # What an API server refuses, though other engines judge it: most are marked by ``caveats``.
@@ -117,31 +76,6 @@ REFUSED = {
 }
 
 
-def _pod(record: PodRecord, name: str | None = None) -> Pod:
-    ports = tuple(
-        ContainerPort(
-            port.get("name") or "", port["containerPort"], Protocol(port.get("protocol") or "TCP")
-        )
-        for port in record["ports"]
-    )
-    return Pod(
-        record["namespace"],
-        name or record["name"],
-        tuple(record["labels"].items()),
-        (record["ip"],) if record["ip"] else (),
-        ports,
-        record["hostNetwork"],
-    )
-
-
-def _labels(records: NamespaceRecords) -> dict[str, dict[str, str]]:
-    return {name: record["labels"] for name, record in records.items()}
-
-
-def _lenient(records: list[dict[str, object]], case: str) -> list[NetworkPolicy]:
-    return [parse_policy_leniently(record, Location(case))[0] for record in records]
-
-
 def _cases(path: Path) -> Iterator[CaseRecord]:
     if not path.is_file():
         pytest.skip(f"no recorded verdicts at {path}")
@@ -150,8 +84,8 @@ def _cases(path: Path) -> Iterator[CaseRecord]:
 
 
 def _judged(case: CaseRecord) -> Iterator[tuple[ProbeRecord, Decision, str]]:
-    pods = {pod.full_name: pod for pod in map(_pod, case["pods"])}
-    evaluator = Evaluator(_lenient(case["policies"], case["id"]), _labels(case["namespaces"]))
+    pods = {pod.full_name: pod for pod in map(pod_of, case["pods"])}
+    evaluator = Evaluator(policies_of(case["policies"], case["id"]), labels_of(case["namespaces"]))
 
     def end(record: dict[str, str]) -> TrafficEnd:
         return pods[record["pod"]] if "pod" in record else Outside(record["ip"])
@@ -200,13 +134,6 @@ def test_refused_input(shared: Path, name: str) -> None:
     assert all(expected[case] in what for case, what in refused.items())
 
 
-def _diff_cases(shared: Path) -> list[DiffRecord]:
-    path = shared / "conformance" / "diff_cases.jsonl"
-    if not path.is_file():
-        pytest.skip(f"no recorded differences at {path}")
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-
-
 def _side(case: DiffRecord, side: str) -> Reachability:
     """One side of a case, its pods named by their workloads; other replicas are left out."""
     is_new = side == "new"
@@ -214,13 +141,13 @@ def _side(case: DiffRecord, side: str) -> Reachability:
     records = case.get("new_pods") if is_new else None
     workload_of = {pod: workload for workload, pod in case["workloads"][side].items()}
     pods = [
-        _pod(record, workload_of[name].partition("/")[2])
+        pod_of(record, workload_of[name].partition("/")[2])
         for record in records or case["pods"]
         if (name := f"{record['namespace']}/{record['name']}") in workload_of
     ]
     policies = case["new_policies"] if is_new else case["old_policies"]
-    labels = _labels(namespaces or case["namespaces"])
-    return Reachability(_lenient(policies, case["id"]), labels, pods)
+    labels = labels_of(namespaces or case["namespaces"])
+    return Reachability(policies_of(policies, case["id"]), labels, pods)
 
 
 def _port_record(ports: PortSet) -> PortRecord:
@@ -245,7 +172,7 @@ def _key(*parts: object) -> str:
 
 def test_recorded_differences(shared: Path) -> None:
     """Each of the 17 recorded differences agrees row by row."""
-    for case in _diff_cases(shared):
+    for case in diff_cases(shared):
         found = compare_reachability(_side(case, "old"), _side(case, "new"))
         rows = {"added": found.added, "removed": found.removed, "changed": found.changed}
         ours = Counter(
