@@ -197,26 +197,25 @@ class _Ends:
 
     def let_by(self, change: Change) -> Iterator[tuple[RuleRef, PortSet]]:
         """The existing rules behind what a change opens, with the ports that each adds."""
-        if not change.opened:
-            return
+        opened = change.opened
         for direction, near in ((Direction.EGRESS, change.src), (Direction.INGRESS, change.dst)):
-            if not isinstance(near, Pod):
+            if not isinstance(near, Pod) or not opened:
                 continue
-            missing = self._missing(change, direction)
+            missing = opened - self._suggested(change, direction)
             for rule in self.old.get((near.namespace, direction), ()) if missing else ():
                 if near.is_selected(rule.policy.subject):
                     ports = missing & rule.ports(change)
                     if ports:
                         yield rule.ref, ports
 
-    def _missing(self, change: Change, direction: Direction) -> PortSet:
-        """What the suggested policies deny at this end of what a change opens.
+    def _suggested(self, change: Change, direction: Direction) -> PortSet:
+        """What the suggested policies allow at this end alone of what both ends may open.
 
-        Towards addresses outside there is no other end that could have denied it.
+        Towards addresses outside this end is the only one, and it does not allow what opens.
         """
         if isinstance(change.src, Pod) and isinstance(change.dst, Pod):
-            return change.opened - self.new[direction].between(change.src, change.dst)
-        return change.opened
+            return self.new[direction].between(change.src, change.dst)
+        return PortSet.NONE
 
 
 def _only(policy: NetworkPolicy, direction: Direction, rules: tuple[Rule, ...]) -> NetworkPolicy:
