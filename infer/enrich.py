@@ -301,9 +301,11 @@ def _named_pod(raw: _Raw, known: _Known) -> Endpoint | None:
 
 
 def _inventory_pod(raw: _Raw, record: PodRecord, logged: _Logged | None) -> Endpoint:
+    """A pod as the inventory has it; its address too, where the log gives none."""
+    ip = raw.ip or next(iter(record.ips), "")
     if record.host_network:
         return Endpoint(
-            Kind.NODE, ip=raw.ip, node=record.node or "", first_seen=raw.first, last_seen=raw.last
+            Kind.NODE, ip=ip, node=record.node or "", first_seen=raw.first, last_seen=raw.last
         )
     return Endpoint(
         Kind.POD,
@@ -311,7 +313,7 @@ def _inventory_pod(raw: _Raw, record: PodRecord, logged: _Logged | None) -> Endp
         pod=record.name,
         owner=record.owner or (logged.owner if logged else None),
         labels=record.labels,
-        ip=raw.ip,
+        ip=ip,
         ports=record.ports,
         node=record.node or "",
         first_seen=raw.first,

@@ -311,6 +311,13 @@ def test_namespace_labels_come_from_inventory_and_log() -> None:
     }
 
 
+def test_the_inventory_gives_the_address_that_a_log_without_addresses_lacks() -> None:
+    """A table of pod names alone can be put to an ipBlock."""
+    line = run([to("", **pod("dst", "shop/web-1"))], INVENTORY)
+
+    assert [e.ip for e in line.enriched.endpoints if e.pod == "web-1"] == [B]
+
+
 @pytest.mark.parametrize(
     ("entities", "on_node"),
     [(["kube-apiserver", "remote-node"], True), (["kube-apiserver", "world"], False)],
