@@ -9,6 +9,7 @@ from infer.errors import Location, PolicyError
 from infer.netpol import (
     ANY_PEER,
     EVERYTHING,
+    Complaint,
     Decision,
     Direction,
     Evaluator,
@@ -479,6 +480,35 @@ def test_refusal_in_a_list_has_its_place() -> None:
     assert str(error.value) == "web.yaml:14: items[1]: spec.ingress[0].from[0] names no peer"
 
 
+def test_refusal_in_a_nested_list_has_its_place() -> None:
+    """The path leads through every list."""
+    bad = manifest("{ingress: [{from: [{}]}]}")
+    inner = {"kind": "List", "items": [bad]}
+
+    with pytest.raises(PolicyError) as error:
+        parse_policies([{"kind": "List", "items": [None, inner]}], AT)
+
+    assert error.value.at == Location("web.yaml", 14, "items[1].items[0]")
+
+
+@pytest.mark.parametrize("kind", ["List", "NetworkPolicyList"])
+def test_item_that_is_no_object_is_refused_with_its_place(kind: str) -> None:
+    """What is no mapping is no object, in a typed list too."""
+    with pytest.raises(PolicyError) as error:
+        parse_policies([{"kind": kind, "items": ["x"]}], AT)
+
+    assert str(error.value) == "web.yaml:14: items[0]: document is 'x', not a mapping"
+
+
+def test_item_that_says_its_kind_is_taken_at_its_word() -> None:
+    """A typed list lends its types only to items without a kind, never half of them."""
+    item = {"kind": "NetworkPolicy", "metadata": {"name": "p"}, "spec": {}}
+    typed = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicyList", "items": [item]}
+
+    with pytest.raises(PolicyError, match="apiVersion is ''"):
+        parse_policies([typed], AT)
+
+
 @pytest.mark.parametrize(
     ("api_version", "kind"),
     [
@@ -502,9 +532,19 @@ def test_other_policies_are_named(api_version: str, kind: str) -> None:
     )
 
     assert parsed.policies == ()
-    assert [warning.what for warning in parsed.warnings] == [
-        f"{kind} shop/x ({api_version}): its effect is not judged"
-    ]
+    assert parsed.warnings == (
+        Complaint(f"{kind} shop/x ({api_version}): its effect is not judged", AT),
+    )
+
+
+def test_other_policy_without_the_shape_of_one_is_refused() -> None:
+    """Even a policy that is not judged is an object with metadata."""
+    document = {"apiVersion": "cilium.io/v2", "kind": "CiliumNetworkPolicy", "metadata": []}
+
+    with pytest.raises(PolicyError) as error:
+        parse_policies([document], AT)
+
+    assert str(error.value) == "web.yaml:14: metadata is [], not a mapping"
 
 
 def test_policy_without_an_api_version_is_ours() -> None:
@@ -526,9 +566,21 @@ def test_later_policy_of_one_name_counts() -> None:
     merged = merge_parsed(parts, AT)
 
     assert [policy.isolates for policy in merged.policies] == [frozenset({Direction.EGRESS})]
-    assert [warning.what for warning in merged.warnings] == [
-        "NetworkPolicy shop/p occurs twice; the later one counts"
+    what = "NetworkPolicy shop/p occurs twice; the later one counts"
+    assert merged.warnings == (Complaint(what, AT),)
+    assert parse_policies([first, second], AT).warnings == merged.warnings
+
+
+def test_policies_sort_by_namespace_first() -> None:
+    """The namespace ``a`` stands before ``a-b``, though ``a-b/p`` sorts before ``a/p`` as text."""
+    documents = [
+        {"kind": "NetworkPolicy", "metadata": {"name": name, "namespace": namespace}}
+        for namespace, name in (("a-b", "p"), ("a", "q"), ("a", "p"))
     ]
+
+    found = parse_policies_leniently(documents, AT).policies
+
+    assert [policy.full_name for policy in found] == ["a/p", "a/q", "a-b/p"]
 
 
 def test_end_port_is_remembered_but_means_nothing() -> None:

@@ -97,6 +97,15 @@ def test_port_sets_sort_stably(sets: list[PortSet]) -> None:
     assert sorted(sets) == backwards
 
 
+def test_ports_sort_by_number() -> None:
+    """Sorting puts 80 before 443, and no set before itself."""
+    low, high = PortSet.of(Protocol.TCP, 80), PortSet.of(Protocol.TCP, 443)
+
+    assert sorted([high, low]) == [low, high]
+    assert low < high
+    assert not low < PortSet.of(Protocol.TCP, 80)
+
+
 def test_named_ports_are_apart_from_numbers() -> None:
     """A name is no number until a destination resolves it, and lies in its whole protocol."""
     name = PortSet.named(Protocol.TCP, "http")
@@ -150,6 +159,7 @@ def test_all_ports() -> None:
             | PortSet.named(Protocol.TCP, "http"),
             "TCP 80-90, TCP http, UDP 53",
         ),
+        (PortSet.of(Protocol.TCP, 443) | PortSet.of(Protocol.TCP, 80), "TCP 80, TCP 443"),
     ],
 )
 def test_ports_are_shown(ports: PortSet, text: str) -> None:
@@ -248,6 +258,14 @@ def test_mapped_address_is_its_ipv4_address() -> None:
     assert not IpSet.of_cidr("::/0").contains("::ffff:192.0.2.1")
 
 
+def test_address_sets_sort_by_number() -> None:
+    """IPv4 before IPv6, 9 before 10, and no set before itself."""
+    nine, ten, v6 = map(IpSet.of_cidr, ("9.0.0.0/8", "10.0.0.0/8", "::/0"))
+
+    assert sorted([v6, ten, nine]) == [nine, ten, v6]
+    assert not nine < IpSet.of_cidr("9.0.0.0/8")
+
+
 def test_set_knows_its_ends() -> None:
     """Runs, first address and text are those of the sorted set."""
     ips = IpSet.of_cidr("10.0.0.0/31") | IpSet.of_address("10.0.0.2") | IpSet.of_address("::1")
@@ -290,3 +308,4 @@ def test_blocks_sort_by_number() -> None:
     assert [b.cidr for b in sorted(blocks)] == ["9.0.0.0/8", "10.0.0.0/8", "::/0"]
     assert block.excepts == ("9.0.0.0/8", "10.0.0.0/8")
     assert str(block) == "0.0.0.0/0 except 9.0.0.0/8, 10.0.0.0/8"
+    assert str(IpBlock("10.0.0.0/8")) == "10.0.0.0/8"

@@ -26,6 +26,7 @@ from infer.netpol import (
     RuleRef,
     Traffic,
     TrafficEnd,
+    Verdict,
     parse_policy,
 )
 from netpol.cases import AT
@@ -76,6 +77,7 @@ def test_verdict_names_all_rules_and_policies() -> None:
         RuleRef("shop", "a", Direction.INGRESS, 0),
         RuleRef("shop", "b", Direction.INGRESS, 1),
     )
+    assert found.decision is Decision.ALLOWED
     assert found.isolated_by == ("shop/a", "shop/b", "shop/c")
     assert str(found.allowed_by[1]) == "shop/b ingress[1]"
 
@@ -89,7 +91,29 @@ def test_denied_verdict_names_who_isolates() -> None:
         Decision.ALLOWED,
         Decision.DENIED,
     )
-    assert found.ingress.isolated_by == ("shop/p",)
+    assert found.ingress == Verdict(Decision.DENIED, (), ("shop/p",), "")
+
+
+def test_pod_reaches_itself_though_isolated() -> None:
+    """The verdict tells both the policies that isolate the pod and why they do not count."""
+    closed = replace(ingress(), isolates=frozenset(Direction))
+    traffic = Traffic(WEB, WEB, Protocol.TCP, 80)
+
+    for direction in Direction:
+        found = Evaluator([closed], NAMESPACES).verdict(traffic, direction)
+        assert found == Verdict(Decision.ALLOWED, (), ("shop/p",), "a pod reaches itself")
+
+
+def test_unknown_verdict_names_every_ground() -> None:
+    """Rules that rest on different unknowns are all told, sorted."""
+    http = Rule(ANY_PEER, PortSet.named(Protocol.TCP, "http"))
+    src, dst = replace(WEB, ips=()), replace(DB, ports=None)
+    evaluator = Evaluator([ingress(http, to_blocks("10.0.0.0/8"))], NAMESPACES)
+
+    found = evaluator.verdict(Traffic(src, dst, Protocol.TCP, 80), Direction.INGRESS)
+
+    ground = "the address of shop/web is not known; the container ports of shop/db are not known"
+    assert found == Verdict(Decision.UNKNOWN, (), ("shop/p",), ground)
 
 
 @pytest.mark.parametrize(
@@ -312,9 +336,11 @@ def test_own_node(profile: Profile) -> None:
     inwards = evaluator.judge(Traffic(NODE, WEB, Protocol.TCP, 80, same_node=True))
     outwards = evaluator.judge(Traffic(WEB, NODE, Protocol.TCP, 10250, same_node=True))
 
-    assert (inwards.decision, inwards.ingress.ground) == (Decision.ALLOWED, "node-local")
-    sure = profile is Profile.SPEC
-    assert outwards.decision is (Decision.ALLOWED if sure else Decision.UNKNOWN)
+    let_in = Verdict(Decision.ALLOWED, (), ("shop/p",), "node-local")
+    unsure = Verdict(Decision.UNKNOWN, (), ("shop/p",), f"{profile}: egress to the pod's own node")
+    assert (inwards.decision, inwards.ingress) == (Decision.ALLOWED, let_in)
+    assert outwards.egress == (let_in if profile is Profile.SPEC else unsure)
+    assert outwards.decision is outwards.egress.decision
 
 
 def test_pods_of_one_node_are_not_node_local() -> None:
