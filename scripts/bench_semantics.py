@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from multiprocessing.queues import SimpleQueue
+from typing import TypeAlias, TypeVar
 
 from bench_semantics_cluster import Cluster, changed, make_cluster, make_policies, make_traffic
 from infer.netpol import Comparison, Evaluator, NetworkPolicy, Traffic, compare_policies
@@ -28,6 +29,9 @@ from infer.netpol import Comparison, Evaluator, NetworkPolicy, Traffic, compare_
 SEED = 7
 WORKLOADS, POLICIES, EDGES = 5_000, 2_000, 1_000_000
 SCALES = (0.5, 1.0, 2.0)
+
+Answer: TypeAlias = tuple[float, float, str]  # seconds on the clock, CPU seconds, what was found
+_Found = TypeVar("_Found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +50,12 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What one process measured: its task alone in seconds, its own peak, and what it found."""
+    """What one process measured: its task alone on the clock and in CPU seconds, and its peak."""
 
-    seconds: float
-    peak_mb: float
+    wall: float
+    cpu: float
     found: str
+    peak_mb: float
 
 
 def main() -> None:
@@ -60,8 +65,8 @@ def main() -> None:
         print(json.dumps(TASKS[options.task](Size.of(options.scale))))
         return
     print(f"{_machine()}; seed {SEED}\n")
-    print("| task | workloads | policies | edges | seconds | peak MB | found | twice the size |")
-    print("|---|---|---|---|---|---|---|---|")
+    print("| task | workloads | policies | edges | wall s | CPU s | peak MB | found | CPU growth |")
+    print("|---|---|---|---|---|---|---|---|---|")
     for task in TASKS:
         for line in _table(task, options.scales):
             print(line, flush=True)
@@ -83,17 +88,15 @@ def _machine() -> str:
 # ---- what is timed -----------------------------------------------------------------------------
 
 
-def evaluate(size: Size, processes: int) -> tuple[float, str]:
-    """Seconds to judge the traffic, shared out by its source, and how much is allowed."""
+def evaluate(size: Size, processes: int) -> Answer:
+    """Judges the traffic, shared out by its source; says how much is allowed."""
     cluster = make_cluster(size.workloads)
     policies = make_policies(cluster, size.policies, SEED)
     edges = sorted(make_traffic(cluster, size.edges, SEED), key=lambda edge: edge.src.sort_key())
     share = -(-len(edges) // processes)
     shares = [edges[first : first + share] for first in range(0, len(edges), share)]
-    start = time.perf_counter()
-    decisions = _forked(partial(_judged, policies, cluster), shares)
-    seconds = time.perf_counter() - start
-    return seconds, ", ".join(f"{decisions[key]:,} {key}" for key in sorted(decisions))
+    wall, cpu, decisions = _timed(partial(_forked, partial(_judged, policies, cluster), shares))
+    return wall, cpu, ", ".join(f"{decisions[key]:,} {key}" for key in sorted(decisions))
 
 
 def _judged(
@@ -109,35 +112,46 @@ def _forked(
     """The sum over the shares, each in a forked process: what is there is not copied to it."""
     fork = get_context("fork")
     answers: SimpleQueue[Counter[str]] = fork.SimpleQueue()
-    for share in shares:
-        fork.Process(target=lambda edges=share: answers.put(judged(edges))).start()
-    return sum((answers.get() for _ in shares), Counter())
+    children = [
+        fork.Process(target=lambda edges=share: answers.put(judged(edges))) for share in shares
+    ]
+    for child in children:
+        child.start()
+    found = [answers.get() for _ in children]
+    for child in children:
+        child.join()
+    return sum(found, Counter())
 
 
-def compare(size: Size) -> tuple[float, str]:
-    """Seconds to compare the policies with changed ones, and how many pairs differ."""
+def compare(size: Size) -> Answer:
+    """Compares the policies with changed ones; says how many pairs differ."""
     cluster = make_cluster(size.workloads)
     old = make_policies(cluster, size.policies, SEED)
     new = changed(old, cluster, SEED + 1)
     return _compared(lambda: compare_policies(old, new, cluster.namespaces, cluster.pods))
 
 
-def compare_unlike(size: Size) -> tuple[float, str]:
+def compare_unlike(size: Size) -> Answer:
     """As ``compare``, with two sets that have only their default-deny in common."""
     cluster = make_cluster(size.workloads)
     old, new = (make_policies(cluster, size.policies, SEED + n) for n in range(2))
     return _compared(lambda: compare_policies(old, new, cluster.namespaces, cluster.pods))
 
 
-def _compared(run: Callable[[], Comparison]) -> tuple[float, str]:
-    start = time.perf_counter()
-    found = run()
-    seconds = time.perf_counter() - start
+def _compared(run: Callable[[], Comparison]) -> Answer:
+    wall, cpu, found = _timed(run)
     rows = len(found.added) + len(found.removed) + len(found.changed)
-    return seconds, f"{rows:,} differ, {found.unchanged:,} do not"
+    return wall, cpu, f"{rows:,} differ, {found.unchanged:,} do not"
 
 
-TASKS: dict[str, Callable[[Size], tuple[float, str]]] = {
+def _timed(run: Callable[[], _Found]) -> tuple[float, float, _Found]:
+    """Seconds on the clock and of processors, children's too, and the result."""
+    wall, cpu = time.perf_counter(), sum(os.times()[:4])
+    found = run()
+    return time.perf_counter() - wall, sum(os.times()[:4]) - cpu, found
+
+
+TASKS: dict[str, Callable[[Size], Answer]] = {
     "evaluate": partial(evaluate, processes=1),
     "evaluate-2": partial(evaluate, processes=2),
     "compare": compare,
@@ -156,10 +170,10 @@ def _measured(task: str, scale: float) -> Run:
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:
         raise SystemExit(f"{' '.join(command)} ended with {child.returncode}")
-    seconds, found = json.loads(answer)
+    wall, cpu, found = json.loads(answer)
     # Linux counts ru_maxrss in KiB, macOS in bytes.
     unit = 1024 if sys.platform != "darwin" else 1
-    return Run(seconds, usage.ru_maxrss * unit / 1e6, found)
+    return Run(wall, cpu, found, usage.ru_maxrss * unit / 1e6)
 
 
 def _table(task: str, scales: Sequence[float]) -> Iterator[str]:
@@ -167,11 +181,11 @@ def _table(task: str, scales: Sequence[float]) -> Iterator[str]:
     for scale in scales:
         size, run = Size.of(scale), _measured(task, scale)
         is_double = before is not None and scale == 2 * before[0]
-        growth = f"{run.seconds / before[1].seconds:.2f} x" if before and is_double else "-"
+        growth = f"{run.cpu / before[1].cpu:.2f} x" if before and is_double else "-"
         edges = f"{size.edges:,}" if task.startswith("evaluate") else "all"
         yield (
             f"| {task} | {size.workloads:,} | {size.policies:,} | {edges} "
-            f"| {run.seconds:.1f} | {run.peak_mb:.0f} | {run.found} | {growth} |"
+            f"| {run.wall:.1f} | {run.cpu:.1f} | {run.peak_mb:.0f} | {run.found} | {growth} |"
         )
         before = (scale, run)
 
