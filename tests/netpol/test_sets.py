@@ -252,6 +252,13 @@ def test_no_cidr(text: str) -> None:
         read_network(text)
 
 
+@pytest.mark.parametrize("text", ["", "10.0.0.0", "10.0.0.0/-1", "10.0.0.0/8/8"])
+def test_text_without_the_shape_of_a_cidr_is_told(text: str) -> None:
+    """The message shows what was found and what is wanted."""
+    with pytest.raises(ValueError, match=f"^'{text}' is not a CIDR such as 192.0.2.0/24$"):
+        read_network(text)
+
+
 def test_mapped_address_is_its_ipv4_address() -> None:
     """``::ffff:a.b.c.d`` is in the IPv4 blocks around it, and in no IPv6 block."""
     assert IpSet.of_cidr("192.0.2.0/24").contains("::ffff:192.0.2.1")
@@ -309,3 +316,4 @@ def test_blocks_sort_by_number() -> None:
     assert block.excepts == ("9.0.0.0/8", "10.0.0.0/8")
     assert str(block) == "0.0.0.0/0 except 9.0.0.0/8, 10.0.0.0/8"
     assert str(IpBlock("10.0.0.0/8")) == "10.0.0.0/8"
+    assert IpBlock("::/0", ("::/64", "10.0.0.0/8")).excepts == ("10.0.0.0/8", "::/64")
