@@ -189,25 +189,25 @@ def project(relation: DuckDBPyRelation, columns: Mapping[str, str]) -> DuckDBPyR
 
 
 def to_frame(relation: DuckDBPyRelation) -> pd.DataFrame:
-    """All rows of a relation as a frame of Arrow-backed columns; labels are dictionary-encoded.
+    """All rows of a relation as a frame of Arrow-backed columns; texts are dictionary-encoded.
 
     Arrow types do not depend on the data (``.df()`` gives another dtype where a NULL occurs).
-    A label list is long and stands in many rows; so it is in memory once.
+    A text stands in many rows; so it is in memory once.
     """
     import pyarrow as pa
 
-    batches = [_with_listed_labels(batch) for batch in relation.to_arrow_reader(_BATCH_ROWS)]
-    empty = [_with_listed_labels(relation.limit(0).to_arrow_table())]
+    batches = [_with_listed_texts(batch) for batch in relation.to_arrow_reader(_BATCH_ROWS)]
+    empty = [_with_listed_texts(relation.limit(0).to_arrow_table())]
     table = pa.concat_tables(batches or empty)
     return arrow_frame(table.unify_dictionaries())
 
 
-def _with_listed_labels(rows: pa.RecordBatch | pa.Table) -> pa.Table:
+def _with_listed_texts(rows: pa.RecordBatch | pa.Table) -> pa.Table:
     import pyarrow as pa
 
     columns = [
-        rows.column(name).dictionary_encode() if name.endswith("labels") else rows.column(name)
-        for name in rows.schema.names
+        column.dictionary_encode() if pa.types.is_string(column.type) else column
+        for column in rows.columns
     ]
     return pa.Table.from_arrays(columns, names=rows.schema.names)
 
