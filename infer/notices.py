@@ -29,7 +29,7 @@ _RARE_IN: Final = timedelta(hours=1)
 _RARE_RECORDS: Final = 20
 _DNS_PORT: Final = 53
 _MANY_BLOCKS: Final = 500
-_MALFORMED_SHARE: Final = 0.01  # a line cut off by rotation is less than that
+_MALFORMED_SHARE: Final = 0.1  # a line cut off by rotation is less than that, even in a small log
 _END_OF_LOG: Final = 0.1
 _GROWS_IN: Final = timedelta(minutes=10)  # a shorter log is all beginning and end
 _NO_PORTS: Final = frozenset({"icmp", "protocol"})
