@@ -205,11 +205,13 @@ def to_frame(relation: DuckDBPyRelation) -> pd.DataFrame:
 def _with_listed_texts(rows: pa.RecordBatch | pa.Table) -> pa.Table:
     import pyarrow as pa
 
+    # Any column of a batch of DuckDB's keeps all of the batch in memory: what is taken is copied.
+    own = rows.take(pa.array(range(rows.num_rows), pa.int64()))
     columns = [
         column.dictionary_encode() if pa.types.is_string(column.type) else column
-        for column in rows.columns
+        for column in own.columns
     ]
-    return pa.Table.from_arrays(columns, names=rows.schema.names)
+    return pa.Table.from_arrays(columns, names=own.schema.names)
 
 
 def arrow_frame(table: pa.Table) -> pd.DataFrame:
