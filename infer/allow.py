@@ -15,6 +15,7 @@ from typing import Final
 from infer.addresses import cidr_set
 from infer.model import Address, Connection, Kind, Party, Ranges, Seen, Subject, WorkloadId
 from infer.netpol import (
+    NAMESPACE_NAME,
     OWN_NAMESPACE,
     Direction,
     IpBlock,
@@ -25,9 +26,6 @@ from infer.netpol import (
     PortSet,
     Protocol,
 )
-
-NAMESPACE_NAME: Final = "kubernetes.io/metadata.name"
-"""The label that every namespace carries since Kubernetes 1.21, with its name as the value."""
 
 
 class Ground(StrEnum):

@@ -146,6 +146,15 @@ def suggest_policies(
         InputError: a namespace that was asked for is not known, or the log has several clusters.
     """
     scene = set_scene(con, reduction, inventory, options.ranges, options.cluster)
+    return suggest_for_scene(scene, options)
+
+
+def suggest_for_scene(scene: Scene, options: Options) -> Suggestion:
+    """As ``suggest_policies``, for a scene that was set with the options' ranges and cluster.
+
+    Raises:
+        InputError: a namespace that was asked for is not known.
+    """
     return _conclude(scene, _decide(scene, options), options)
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from infer.group import group_endpoints
 from infer.model import Inventory, Labels, Member, Workload, WorkloadId
 from infer.netpol import (
+    NAMESPACE_NAME,
     Direction,
     LabelSelector,
     NetworkPolicy,
@@ -20,8 +21,6 @@ from infer.netpol import (
     PodPeer,
 )
 from infer.scene import Scene
-
-NAMESPACE_NAME = "kubernetes.io/metadata.name"
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,8 @@ from infer.cli.options import (
     Report,
     ReportOption,
 )
-from infer.cli.reading import profile_of, reading
-from infer.cli.terminal import look_of, print_data, standard_input
+from infer.cli.reading import policies_of, profile_of, reading
+from infer.cli.terminal import look_of, print_data
 from infer.errors import UsageError
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from infer.diff import PolicyDiff
     from infer.engines.local import Span
     from infer.model import Inventory
-    from infer.netpol import NetworkPolicy, Parsed, Profile
+    from infer.netpol import NetworkPolicy, Profile
     from infer.scene import Scene
 
 DIFFERENT: Final = 1
@@ -106,7 +106,7 @@ def diff(  # noqa: PLR0913, PLR0917 - an option each
     if old_inventory and not inventory:
         hint = "give the cluster after with -i, or leave out --old-inventory"
         raise UsageError("--old-inventory without -i compares nothing alike", hint=hint)
-    parsed = [_read(path, lenient) for path in paths]
+    parsed = [policies_of([path], lenient=lenient) for path in paths]
     now = read_inventory(inventory)
     before = read_inventory(old_inventory) if old_inventory else None
     asked = _Asked([part.policies for part in parsed], before, now, additive)
@@ -142,13 +142,6 @@ def _whole() -> Span:
     from infer.engines.local import Span
 
     return Span()
-
-
-def _read(path: str, lenient: bool) -> Parsed:
-    from infer.policies import read_policies, read_policies_leniently
-
-    read = read_policies_leniently if lenient else read_policies
-    return read([path], standard_input())
 
 
 def _profile(choice: ProfileChoice) -> Profile:
@@ -191,16 +184,15 @@ def _observed(
     profile: ProfileChoice,
     suggest: bool,
 ) -> _Observed:
-    from infer.generate import Options, suggest_policies
+    from infer.generate import Options, suggest_for_scene
     from infer.model import Ranges
     from infer.scene import set_scene
 
-    reduction = found.logs.reduction
-    scene = set_scene(found.con, reduction, now, Ranges())
+    scene = set_scene(found.con, found.logs.reduction, now, Ranges())
     policies = None
     if suggest:
         options = Options(namespaces, profile=profile_of(profile, found.logs))
-        policies = suggest_policies(found.con, reduction, now, options).policies
+        policies = suggest_for_scene(scene, options).policies
     return _Observed(scene, policies, _profile(profile))
 
 

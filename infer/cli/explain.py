@@ -8,6 +8,7 @@ from typing import Annotated, Final
 
 import typer
 
+from infer.cli.complaints import tell_complaints
 from infer.cli.options import (
     InventoryOption,
     LenientOption,
@@ -15,7 +16,8 @@ from infer.cli.options import (
     ProfileChoice,
     QuietOption,
 )
-from infer.cli.terminal import look_of, print_data, print_message, standard_input
+from infer.cli.reading import policies_of
+from infer.cli.terminal import look_of, print_data
 
 NOT_ALLOWED: Final = 1
 
@@ -108,15 +110,13 @@ def explain(  # noqa: PLR0913, PLR0917 - an option each
     from infer.explain import Setting, explain_traffic, find_ends
     from infer.inventory import read_inventory
     from infer.netpol import Decision, Profile, Protocol
-    from infer.policies import read_policies, read_policies_leniently
     from infer.report.explanation import explanation_json, explanation_text
 
     known = read_inventory(inventory)
     ends = find_ends(source, known), find_ends(target, known)
-    read = read_policies_leniently if lenient else read_policies
-    parsed = read(policies, standard_input())
+    parsed = policies_of(policies, lenient=lenient)
     if not quiet:
-        print_message("".join(f"warning: {complaint}\n" for complaint in parsed.warnings))
+        tell_complaints(parsed.warnings)
     plugin = Profile.SPEC if profile is ProfileChoice.AUTO else Profile(profile.value)
     setting = Setting(parsed.policies, known.namespaces, plugin)
     found = explain_traffic(*ends, Protocol(protocol.value), port, setting)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from infer.cli.arguments import read_ranges, read_span
+from infer.cli.complaints import tell_complaints
 from infer.cli.deliver import Wanted, deliver
 from infer.cli.options import (
     ClusterOption,
@@ -37,12 +38,11 @@ from infer.cli.options import (
     World,
     WorldOption,
 )
-from infer.cli.reading import profile_of, reading
-from infer.cli.terminal import print_message, standard_input
+from infer.cli.reading import policies_of, profile_of, reading
 from infer.errors import UsageError
 
 if TYPE_CHECKING:
-    from infer.netpol import Parsed
+    pass
 
 FINDINGS: Final = 1
 
@@ -86,9 +86,9 @@ def generate(  # noqa: PLR0913, PLR0917 - an option each
     wanted = Wanted(output_dir, chosen, stats, delete_stale, quiet)
     wanted.check()
     _check_streams(flows, existing)
-    there = _read_existing(existing, lenient) if existing else None
+    there = policies_of(existing, lenient=lenient) if existing else None
     if there is not None and not quiet:
-        print_message("".join(f"warning: {complaint}\n" for complaint in there.warnings))
+        tell_complaints(there.warnings)
     span = read_span(since, until)
     ranges = read_ranges(pod_cidr, service_cidr, node_cidr)
     known = read_inventory(inventory)
@@ -113,10 +113,3 @@ def _check_streams(flows: list[str], existing: list[str]) -> None:
     if "-" in flows and "-" in existing:
         what = "standard input cannot be both flow logs and --existing ('-' found twice)"
         raise UsageError(what, hint="put one of them into a file")
-
-
-def _read_existing(arguments: list[str], lenient: bool) -> Parsed:
-    from infer.policies import read_policies, read_policies_leniently
-
-    read = read_policies_leniently if lenient else read_policies
-    return read(arguments, standard_input())

@@ -1,4 +1,4 @@
-"""What every command that takes flow logs does with them first."""
+"""What commands read first: flow logs, and policies."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from infer.engines.local import Span
-    from infer.netpol import Profile
+    from infer.netpol import Parsed, Profile
     from infer.schema import LogsRead
 
 
@@ -62,3 +62,15 @@ def profile_of(choice: ProfileChoice, logs: LogsRead) -> Profile:
         return Profile(choice.value)
     formats = {file.format for file in logs.files if file.format}
     return Profile.CILIUM if formats == {"hubble"} else Profile.SPEC
+
+
+def policies_of(arguments: Sequence[str], *, lenient: bool) -> Parsed:
+    """The policies of files, directories or ``-``, as ``--lenient`` asks.
+
+    Raises:
+        InputError: as ``read_policies``, or as ``read_policies_leniently``.
+    """
+    from infer.policies import read_policies, read_policies_leniently
+
+    read = read_policies_leniently if lenient else read_policies
+    return read(arguments, standard_input())

@@ -31,8 +31,8 @@ from infer.cli.options import (
     ThreadsOption,
     UntilOption,
 )
-from infer.cli.reading import profile_of, reading
-from infer.cli.terminal import look_of, print_data, standard_input
+from infer.cli.reading import policies_of, profile_of, reading
+from infer.cli.terminal import look_of, print_data
 from infer.errors import UsageError
 
 if TYPE_CHECKING:
@@ -80,15 +80,13 @@ def verify(  # noqa: PLR0913, PLR0917 - an option each
     Exit code: 0 nothing denied; 1 something observed would be denied; 2 bad input or usage.
     """
     from infer.inventory import read_inventory
-    from infer.policies import read_policies, read_policies_leniently
     from infer.scene import set_scene
     from infer.verify import verify_pods, verify_workloads
 
     if "-" in flows and "-" in policies:
         what = "standard input cannot be both flow logs and policies ('-' found twice)"
         raise UsageError(what, hint="put one of them into a file")
-    read = read_policies_leniently if lenient else read_policies
-    parsed = read(policies, standard_input())
+    parsed = policies_of(policies, lenient=lenient)
     known = read_inventory(inventory)
     ranges = read_ranges(pod_cidr, service_cidr, node_cidr)
     span = read_span(since, until)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
 
 from infer.inventory.nodes import node_records, service_ranges
 from infer.inventory.owners import Owners
@@ -14,8 +13,7 @@ from infer.inventory.services import apiserver_addresses, called_services, servi
 from infer.inventory.snapshot import ApiObject, newest, read_snapshots
 from infer.inventory.workloads import workload_records
 from infer.model import Inventory, Labels, as_labels
-
-_NAMESPACE_NAME: Final = "kubernetes.io/metadata.name"
+from infer.netpol import NAMESPACE_NAME
 
 
 def read_inventory(paths: Iterable[Path]) -> Inventory:
@@ -50,7 +48,7 @@ def _namespaces(kinds: Mapping[str, Sequence[ApiObject]]) -> Mapping[str, Labels
     return MappingProxyType(
         {
             each.name: as_labels(
-                dict(each.body.dig("metadata", "labels").labels()) | {_NAMESPACE_NAME: each.name}
+                dict(each.body.dig("metadata", "labels").labels()) | {NAMESPACE_NAME: each.name}
             )
             for each in kinds["Namespace"]
         }

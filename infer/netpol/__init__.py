@@ -35,11 +35,13 @@ from infer.netpol.policy import (
     RuleRef,
 )
 from infer.netpol.ports import NamedPort, PortRange, PortSet, Protocol
+from infer.netpol.selectors import NAMESPACE_NAME
 from infer.netpol.traffic import ContainerPort, Outside, Pod, Traffic, TrafficEnd
 
 __all__ = [
     "ANY_PEER",
     "EVERYTHING",
+    "NAMESPACE_NAME",
     "OWN_NAMESPACE",
     "AnyPeer",
     "Change",

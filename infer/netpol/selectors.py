@@ -8,7 +8,8 @@ from typing import Final, TypeAlias
 
 from infer.netpol.labels import LabelSelector, Operator, Requirement
 
-NAMESPACE_NAME_LABEL: Final = "kubernetes.io/metadata.name"
+NAMESPACE_NAME: Final = "kubernetes.io/metadata.name"
+"""The label that every namespace carries since Kubernetes 1.21, with its name as the value."""
 
 Scope: TypeAlias = str | LabelSelector
 """Where a pod selector looks: in the named namespace, or in those whose labels match."""
@@ -29,15 +30,15 @@ class Namespaces:
         """
         if namespace not in self.labels:
             return None
-        return {**self.labels[namespace], NAMESPACE_NAME_LABEL: namespace}
+        return {**self.labels[namespace], NAMESPACE_NAME: namespace}
 
     def matches(self, selector: LabelSelector, namespace: str) -> bool | None:
         """Whether the selector matches a namespace; None where that rests on unknown labels."""
         labels = self.known(namespace)
         if labels is not None:
             return selector.matches(labels)
-        name = {NAMESPACE_NAME_LABEL: namespace}
-        by_name = [r for r in selector.requirements if r.key == NAMESPACE_NAME_LABEL]
+        name = {NAMESPACE_NAME: namespace}
+        by_name = [r for r in selector.requirements if r.key == NAMESPACE_NAME]
         if not all(requirement.matches(name) for requirement in by_name):
             return False
         return True if len(by_name) == len(selector.requirements) else None

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from infer.allow import Ground
 from infer.explain import RuleBehind, rule_text
 from infer.model import Evidence, Seen, Subject
-from infer.report.stats import connection, time_text
+from infer.report.stats import connection, measured, named, time_text
 from infer.report.text import Line, Look, Tone, clock, counted, render_lines
 
 Document = dict[str, object]
@@ -45,22 +45,11 @@ def evidence_json(behind: RuleBehind, subject: Subject) -> str:
 
 
 def _connection(seen: Seen) -> Document:
-    evidence = seen.evidence
-    return connection(seen.connection) | {
-        "records": evidence.records,
-        "weight": evidence.weight,
-        "bytes": evidence.bytes,
-        "first_seen": time_text(evidence.first_seen),
-        "last_seen": time_text(evidence.last_seen),
-        "hours": len(evidence.hours),
-        "verdicts": dict(evidence.verdicts),
-        "answered": evidence.answered,
-        "oriented_by": list(evidence.oriented_by),
-        "reporters": list(evidence.reporters),
-        "client_pods": list(evidence.client_pods),
-        "server_pods": list(evidence.server_pods),
-        "names": list(evidence.names),
-        "services": list(evidence.services),
+    return {
+        **connection(seen.connection),
+        **measured(seen.evidence),
+        "reporters": list(seen.evidence.reporters),
+        **named(seen.evidence),
         "one_of_several": seen.virtual,
     }
 

@@ -9,7 +9,7 @@ from hashlib import sha256
 
 from infer.exposure import Existing, Exposure
 from infer.generate import Suggestion
-from infer.model import Address, Connection, LeftOut, Notice, Party, Seen
+from infer.model import Address, Connection, Evidence, LeftOut, Notice, Party, Seen
 from infer.netpol import RuleRef
 from infer.replay import Tally
 from infer.schema import FileRead, LogsRead
@@ -197,6 +197,14 @@ def _edge(seen: Seen, suggestion: Suggestion) -> Document:
         "decision": None if seen.reason or decision is None else str(decision),
         "left_out": seen.reason or None,
         "node_local": seen.local,
+        **measured(evidence),
+        **named(evidence),
+    }
+
+
+def measured(evidence: Evidence) -> Document:
+    """How often, when and how a connection was seen."""
+    return {
         "records": evidence.records,
         "weight": evidence.weight,
         "bytes": evidence.bytes,
@@ -206,6 +214,12 @@ def _edge(seen: Seen, suggestion: Suggestion) -> Document:
         "verdicts": dict(evidence.verdicts),
         "answered": evidence.answered,
         "oriented_by": list(evidence.oriented_by),
+    }
+
+
+def named(evidence: Evidence) -> Document:
+    """The pods, DNS names and Services that a connection was seen with."""
+    return {
         "client_pods": list(evidence.client_pods),
         "server_pods": list(evidence.server_pods),
         "names": list(evidence.names),
