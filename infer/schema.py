@@ -166,6 +166,38 @@ class FileRead:
 
 
 @dataclass(frozen=True, slots=True)
+class Advice:
+    """What would make the next log tell more.
+
+    Attributes:
+        code: stable, for scripts.
+        text: what this log does not tell, and why that matters.
+        how: the command or setting, to copy; empty where there is none.
+    """
+
+    code: str
+    text: str
+    how: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """What one file is, as its format tells from the file alone.
+
+    Attributes:
+        name: as the user gave it.
+        format: the reader's name; empty for a file without content.
+        version: the variant of the format; empty where the format has no variants.
+        advice: what the file's own layout leaves out.
+    """
+
+    name: str
+    format: str
+    version: str = ""
+    advice: tuple[Advice, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class LogsRead:
     """All files, reduced and merged, with the window that was applied."""
 

@@ -36,6 +36,8 @@ EXAMPLES: Final[Mapping[str, str]] = MappingProxyType(
         "explain-example": "netinfer explain -p early/ -i sample_flows/inventory.json "
         "--from shop/cart --to shop/orders-db-0 --port 5432",
         "evidence-example": f"netinfer evidence 'shop/cart egress[0]' {SAMPLE}",
+        "inspect-example": "netinfer inspect sample_flows/aws",
+        "formats-example": "netinfer formats -o text",
     }
 )
 """Commands that run one after another in one directory, each shown with what it says."""

@@ -18,7 +18,9 @@ from infer import __version__
 from infer.cli.diff import diff
 from infer.cli.evidence import evidence
 from infer.cli.explain import explain
+from infer.cli.formats import formats
 from infer.cli.generate import generate
+from infer.cli.inspect import inspect
 from infer.cli.terminal import Interrupted, drop, ending_cleanly, print_data, print_message
 from infer.cli.usage import several_flows, usage_error
 from infer.cli.verify import verify
@@ -37,6 +39,8 @@ app.command()(verify)
 app.command()(diff)
 app.command()(explain)
 app.command()(evidence)
+app.command()(inspect)
+app.command()(formats)
 
 
 def _print_version(asked: bool) -> None:

@@ -17,14 +17,16 @@ if TYPE_CHECKING:
     from infer.engines.local import Span
     from infer.netpol import Parsed, Profile
     from infer.schema import LogsRead
+    from infer.sources import Source
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Logs as read, and the session that can go on with them."""
+    """Logs as read, and the session that can go on with them while the files are there."""
 
     con: DuckDBPyConnection
     logs: LogsRead
+    sources: Sequence[Source]
 
 
 @contextmanager
@@ -51,7 +53,7 @@ def reading(
             logs = read_logs(con, sources, format_name, span, progress)
         if strict:
             refuse_malformed(logs)
-        yield Reading(con, logs)
+        yield Reading(con, logs, sources)
 
 
 def profile_of(choice: ProfileChoice, logs: LogsRead) -> Profile:

@@ -12,9 +12,9 @@ from threading import Event, Thread
 from typing import TYPE_CHECKING, Final
 
 from infer.errors import FormatUnknown, InputError, Location, RecordError
-from infer.readers import Format, Source, formats, sniff_format
+from infer.readers import Format, Source, formats, recognise, sniff_format
 from infer.reduce import merge_reductions, reduce_flows
-from infer.schema import FileRead, LogsRead, Reduction, Window, release_memory
+from infer.schema import FileRead, LogsRead, Recognised, Reduction, Window, release_memory
 from infer.sources import check_whole, is_parquet
 
 if TYPE_CHECKING:
@@ -101,6 +101,18 @@ def read_logs(
     if not logs.count("flow"):
         raise _nothing(logs)
     return logs
+
+
+def recognise_files(
+    sources: Sequence[Source], format_name: str | None = None
+) -> tuple[Recognised, ...]:
+    """What each file is, in their order, without reading its records.
+
+    Raises:
+        FormatUnknown: as for ``read_logs``.
+        InputError: a file cannot be read.
+    """
+    return tuple(recognise(source, _format(source, format_name)) for source in sources)
 
 
 def refuse_malformed(logs: LogsRead) -> None:

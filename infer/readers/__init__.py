@@ -13,17 +13,26 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 from infer.errors import FormatUnknown, InputError, Location
+from infer.schema import Advice, Recognised
 from infer.sources import Compression, Source, check_whole, head
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
-__all__ = ["Compression", "Format", "Source", "formats", "sniff_format"]
+__all__ = ["Compression", "Format", "Source", "formats", "recognise", "sniff_format"]
 
 _SHOWN: Final = 100
 
 
 def _no_remarks(_: Source) -> tuple[str, ...]:
+    return ()
+
+
+def _no_version(_: Source) -> str:
+    return ""
+
+
+def _no_advice(_: Source) -> tuple[Advice, ...]:
     return ()
 
 
@@ -46,6 +55,10 @@ class Format:
             since it is only asked for once something is malformed.
         remarks: what a person should know of how this file was understood, such as columns that
             were not used; one sentence each, in a stable order.
+        version: which variant of the format the file is, in a few words; empty where there is one
+            variant only. May look through the file once.
+        advice: what to change in the logging set-up so that such a file would tell more, by what
+            its layout leaves out; in a stable order. May look through the file once.
     """
 
     name: str
@@ -55,6 +68,8 @@ class Format:
     read: Callable[[DuckDBPyConnection, Source], DuckDBPyRelation]
     malformed: Callable[[Source], Iterator[tuple[int, str]]]
     remarks: Callable[[Source], tuple[str, ...]] = _no_remarks
+    version: Callable[[Source], str] = _no_version
+    advice: Callable[[Source], tuple[Advice, ...]] = _no_advice
 
 
 @cache
@@ -90,6 +105,17 @@ def sniff_format(source: Source, known: Mapping[str, Format]) -> Format | None:
             what = f"could be {' or '.join(sorted(f.name for f in several))}"
             hint = "say which with --format"
     raise FormatUnknown(what, at=Location(source.name), hint=hint)
+
+
+def recognise(source: Source, format_: Format | None) -> Recognised:
+    """What a file is as ``format_``; None stands for a file without content.
+
+    Raises:
+        InputError: the file cannot be read to its end.
+    """
+    if format_ is None:
+        return Recognised(source.name, "")
+    return Recognised(source.name, format_.name, format_.version(source), format_.advice(source))
 
 
 def _first_line(start: bytes) -> str:

@@ -24,8 +24,27 @@ def scan_parquet(con: DuckDBPyConnection, source: Source) -> DuckDBPyRelation:
             [duckdb_path(source)], hive_partitioning=False, file_row_number=True
         )
     except duckdb.Error as error:
-        raise InputError(
-            "the Parquet file is damaged or cut off",
-            at=Location(source.name),
-            hint="a Parquet file can be read only once it is written to its end",
-        ) from error
+        raise _damaged(source) from error
+
+
+def column_names(source: Source) -> tuple[str, ...]:
+    """The names of the file's own columns, in order.
+
+    Raises:
+        InputError: as for ``scan_parquet``.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return tuple(pq.read_schema(source.path).names)
+    except (pa.ArrowException, OSError) as error:
+        raise _damaged(source) from error
+
+
+def _damaged(source: Source) -> InputError:
+    return InputError(
+        "the Parquet file is damaged or cut off",
+        at=Location(source.name),
+        hint="a Parquet file can be read only once it is written to its end",
+    )

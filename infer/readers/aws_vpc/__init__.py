@@ -12,7 +12,7 @@ from infer.errors import InputError, Location
 from infer.readers import Format, Source
 from infer.readers import _expressions as sql
 from infer.readers._json import Fields, is_document, json_texts, parse_json, scan_json
-from infer.readers._parquet import scan_parquet
+from infer.readers._parquet import column_names, scan_parquet
 from infer.readers._texts import Texts, scan_lines
 from infer.readers.aws_vpc.columns import USED, to_flow
 from infer.readers.aws_vpc.layout import (
@@ -26,6 +26,8 @@ from infer.readers.aws_vpc.layout import (
     records,
     survey,
 )
+from infer.readers.aws_vpc.variants import fields_version, missing_fields
+from infer.schema import Advice
 from infer.sources import check_whole, head, is_parquet
 
 if TYPE_CHECKING:
@@ -94,6 +96,32 @@ def remarks(source: Source) -> tuple[str, ...]:
     return (*([] if "pktsrcaddr" in names else [pkt]), *([] if "action" in names else [action]))
 
 
+def version(source: Source) -> str:
+    """The version of the fields, and what they are written in."""
+    return f"{fields_version(_names(source))}, {_written(source)}"
+
+
+def advice(source: Source) -> tuple[Advice, ...]:
+    """The custom format to log with, where fields are missing that would tell more."""
+    return missing_fields(_names(source))
+
+
+def _written(source: Source) -> str:
+    if is_parquet(source):
+        return "Parquet"
+    if _is_flat_json(source):
+        return "JSON"
+    found = survey(source)
+    if found.carrier is Carrier.ENVELOPES:
+        return "CloudWatch JSON"
+    headers = [layout for layout in found.layouts if layout.header]
+    if not headers:
+        return "default format without header"
+    text = "CSV" if headers[0].separator == "," else "text"
+    several = f", {len(found.layouts)} layouts" if len(found.layouts) > 1 else ""
+    return f"{text} with header{several}"
+
+
 def _is_own(names: set[str]) -> bool:
     return len(names & _OWN) > 0 and len(names & {"srcaddr", "pktsrcaddr"}) > 0
 
@@ -124,7 +152,7 @@ def _json_fields(source: Source) -> Fields:
 
 def _names(source: Source) -> set[str]:
     if is_parquet(source):
-        return _words(head(source))
+        return set(map(plain_name, column_names(source)))
     if _is_flat_json(source):
         return set(_keys(head(source)))
     return {name for layout in survey(source).layouts for name in layout.names}
@@ -245,4 +273,6 @@ FORMAT: Final = Format(
     read=read,
     malformed=malformed,
     remarks=remarks,
+    version=version,
+    advice=advice,
 )

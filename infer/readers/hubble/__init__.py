@@ -12,7 +12,7 @@ from infer.readers._json import parse_json, scan_json
 from infer.readers._texts import Texts
 from infer.readers.hubble.columns import EVENT, RECORD, to_flow
 from infer.readers.hubble.texts import Shape, records, shape_of
-from infer.sources import check_whole
+from infer.sources import check_whole, head
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection, DuckDBPyRelation
@@ -25,6 +25,17 @@ _OTHER_EVENT: Final = re.compile(
 _FLOW_EVENT: Final = re.compile(rb'"flow\\*"\s*:\s*\{')
 _FLOW_FIELD: Final = re.compile(rb'"(IP|l4|verdict|source|destination)\\*"\s*:')
 _BARE_FLOW: Final = re.compile(rb'"(IP|l4|source|destination)\\*"\s*:\s*\{')
+_EMITTER: Final = re.compile(
+    rb'"emitter\\*"\s*:\s*\{\s*\\*"name\\*"\s*:\s*\\*"([\w .-]{1,40})\\*"\s*,'
+    rb'\s*\\*"version\\*"\s*:\s*\\*"([\w.+-]{1,40})'
+)
+_RETINA: Final = re.compile(rb'"extensions\\*"\s*:\s*\{[^}]{0,200}retina', re.IGNORECASE)
+_LAID_OUT: Final = {
+    Shape.EVENTS: "events, one a line",
+    Shape.BARE: "bare flows, one a line (hubble before 0.11)",
+    Shape.LINES: "events within lines of a container's or agent's log",
+    Shape.DOCUMENT: "an array, or events over several lines",
+}
 _VERDICT: Final = re.compile(rb'"verdict\\*"\s*:\s*(\\*"|null)')
 
 
@@ -67,6 +78,15 @@ def malformed(source: Source) -> Iterator[tuple[int, str]]:
         yield from found.project("line, why").order("line").fetchall()
 
 
+def version(source: Source) -> str:
+    """How the events are laid out, and who wrote them where the first ones say so."""
+    start = head(source)
+    emitter = _EMITTER.search(start)
+    wrote = f"{emitter[1].decode()} {emitter[2].decode()}" if emitter else ""
+    retina = "Retina" if _RETINA.search(start) else ""
+    return ", ".join(filter(None, (_LAID_OUT[shape_of(source)], wrote or retina)))
+
+
 def _texts(source: Source, shape: Shape) -> Texts:
     return Texts(lambda: records(source, shape))
 
@@ -78,4 +98,5 @@ FORMAT: Final = Format(
     sniff=sniff,
     read=read,
     malformed=malformed,
+    version=version,
 )

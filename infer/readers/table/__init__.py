@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
 _SEPARATORS: Final = (",", "\t", ";", "|")
+_SEPARATED: Final = dict(zip(_SEPARATORS, ("CSV", "TSV", "CSV with ;", "CSV with |"), strict=True))
 _PARQUET: Final = b"PAR1"
 _WRONG: Final = "#wrong"  # no column of a table, but what is wrong with a row
 _LOOKED_AT: Final = 50
@@ -87,6 +88,24 @@ def remarks(source: Source) -> tuple[str, ...]:
         )
         if is_so
     )
+
+
+def version(source: Source) -> str:
+    """What the table is written in, and how many of its columns are used."""
+    names = _column_names(source)
+    if not names:
+        return ""
+    used = len(set(choose(names).columns.values()))
+    return f"{_written(source)}, {used} of {len(names)} columns used"
+
+
+def _written(source: Source) -> str:
+    if is_parquet(source):
+        return "Parquet"
+    text = head(source).decode("utf-8", "replace").lstrip()
+    if text.startswith(("{", "[")):
+        return "JSON" if is_document(text) else "JSON lines"
+    return _SEPARATED[_header(text.split("\n", 1)[0])[1]]
 
 
 def _names_in(head: bytes) -> list[str]:
@@ -286,4 +305,5 @@ FORMAT: Final = Format(
     read=read,
     malformed=malformed,
     remarks=remarks,
+    version=version,
 )
