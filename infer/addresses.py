@@ -18,7 +18,14 @@ PRIVATE: Final = (
 )  # fmt: skip
 """What counts as private; documentation ranges do not."""
 
+_LINK_LOCAL: Final = ("169.254.", "fe80:")
+
 _NOT_HOSTS: Final = ("0.0.0.0/32", "127.0.0.0/8", "224.0.0.0/3", "::/127", "ff00::/8")
+
+
+def is_link_local(ip: str) -> bool:
+    """Whether an address, in canonical form, is good on its own link only: RFC 3927, RFC 4291."""
+    return ip.startswith(_LINK_LOCAL)
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,13 +92,33 @@ def observed_allowances(
     for each in seen:
         if each.reason or each.local:
             continue
-        for direction in Direction:
-            found = _at_one_end(each.connection, direction, around)
+        needs = [_at_one_end(each.connection, direction, around) for direction in Direction]
+        for found in (*needs, _from_nodes(each.connection, around) if each.relayed else None):
             if isinstance(found, Open):
                 opened[found] = None
             elif found is not None:
                 allowances.append(found)
     return tuple(allowances), tuple(opened)
+
+
+def _from_nodes(connection: Connection, around: Surroundings) -> Allowance | Open | None:
+    """Ingress from every node that can relay what clients send to a Service's outer address.
+
+    Source: https://kubernetes.io/docs/tutorials/services/source-ip/: packets "sent to Services
+    with Type=NodePort are source NAT'd by default", and likewise with Type=LoadBalancer.
+    """
+    server = connection.server
+    subject = around.subjects.get(server) if isinstance(server, WorkloadId) else None
+    if subject is None:
+        return None
+    peers = tuple(map(IpBlock, around.ranges.nodes))
+    if not peers:
+        why = "nodes relay its clients, and the addresses of the nodes are not known"
+        return Open(subject.id, Direction.INGRESS, why)
+    ports = PortSet.of(Protocol(connection.protocol), connection.port)
+    return Allowance(
+        subject.id, Direction.INGRESS, ports, Ground.NODE, peers, connection=connection
+    )
 
 
 def _at_one_end(
@@ -238,17 +258,17 @@ def _dns(
 
 
 def webhook_allowances(
-    targets: Iterable[tuple[Party, str, int]], around: Surroundings
+    targets: Iterable[tuple[Party, int]], around: Surroundings
 ) -> tuple[tuple[Allowance, ...], tuple[Open, ...]]:
     """Ingress from the API server to pods that webhook and APIService objects name, seen or not."""
     allowances, opened = [], []
     ips = _known_ips(around.apiserver)
-    for party, protocol, port in targets:
+    for party, port in targets:
         subject = around.subjects.get(party) if isinstance(party, WorkloadId) else None
         if subject is None:
             continue
         if ips:
-            ports = PortSet.of(Protocol(protocol), port)
+            ports = PortSet.of(Protocol.TCP, port)
             allowances.append(
                 Allowance(subject.id, Direction.INGRESS, ports, Ground.WEBHOOK, ips=ips)
             )

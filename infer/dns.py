@@ -7,9 +7,10 @@ https://kubernetes.io/docs/tasks/administer-cluster/nodelocaldns/ (a link-local 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 
+from infer.addresses import is_link_local
 from infer.backends import Backends
 from infer.model import Address, Inventory, Kind, Party, Seen, Workload, WorkloadId
 from infer.netpol import PortSet, Protocol
@@ -35,7 +36,7 @@ _LABELS: Final = frozenset(
 
 
 def dns_servers(
-    inventory: Inventory, workloads: Iterable[Workload], seen: Iterable[Seen], backends: Backends
+    inventory: Inventory, workloads: Iterable[Workload], seen: Collection[Seen], backends: Backends
 ) -> tuple[tuple[Party, PortSet], ...]:
     """The cluster's DNS servers with the ports (UDP and TCP) at which pods reach them, sorted.
 
@@ -51,7 +52,10 @@ def dns_servers(
     found = found or {(party, port) for party, port in used if party in labelled}
     found = found or {(id_, PORT) for id_ in labelled}
     found = found or {(p, port) for p, port in used if isinstance(p, WorkloadId) and port == PORT}
-    found |= {(party, port) for party, port in used if _is_node_local(party)}
+    servers = {party for party, _ in found}
+    # What only DNS servers ask is their upstream: cloud resolvers have link-local addresses too.
+    local = _used(s for s in seen if s.connection.client not in servers)
+    found |= {(party, port) for party, port in local if _is_node_local(party)}
     ports: dict[Party, PortSet] = {}
     for party, port in found:
         ports[party] = ports.get(party, PortSet.NONE) | both_protocols(port)
@@ -83,6 +87,4 @@ def _from_services(inventory: Inventory, backends: Backends) -> Iterator[tuple[P
 
 def _is_node_local(party: Party) -> bool:
     """A node or a link-local address that answers DNS."""
-    return isinstance(party, Address) and (
-        party.kind is Kind.NODE or party.ip.startswith("169.254.")
-    )
+    return isinstance(party, Address) and (party.kind is Kind.NODE or is_link_local(party.ip))

@@ -5,7 +5,7 @@ The only place that knows the order of the steps.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
@@ -22,6 +22,7 @@ from infer.allow import (
     webhook_allowances,
 )
 from infer.assemble import Assembled, RuleEvidence, assemble_policies, default_deny
+from infer.backends import Target
 from infer.dns import dns_servers
 from infer.exposure import Existing, Exposure, Known, measure_existing, measure_exposure
 from infer.model import (
@@ -36,6 +37,7 @@ from infer.model import (
 )
 from infer.netpol import Direction, NetworkPolicy, PortSet, Profile
 from infer.notices import (
+    called_notices,
     denial_notices,
     left_out_notices,
     log_notices,
@@ -186,7 +188,8 @@ def _decide(scene: Scene, options: Options) -> _Decided:
     allowances, opened = _needs(scene, around, scoped, dns)
     asked = {(s.id, direction) for s in scoped for direction in options.directions}
     opened = tuple(each for each in opened if (each.subject, each.direction) in asked)
-    isolated = isolate_subjects(scoped, evident(scene.lifted.seen), options.directions, opened)
+    known = evident(scene.lifted.seen) | _named_by_the_api(scene, options)
+    isolated = isolate_subjects(scoped, known, options.directions, opened)
     inside = [w for w in workloads if w.id.namespace in namespaces]
     denials = decide_denials(inside, isolated, subjects, options.directions, options.default_deny)
     opened = tuple(each for each in opened if each.subject in isolated)
@@ -221,18 +224,31 @@ def _needs(
     """Everything that must be allowed, and the directions that cannot be restricted."""
     subjects = tuple(scoped)
     allowances, opened = observed_allowances(scene.lifted.seen, around)
-    called = [
-        target
-        for namespace, name in scene.inventory.api_called
-        if (service := scene.backends.services.get((namespace, name))) is not None
-        for target in scene.backends.all_targets(service)
-    ]
-    webhooks, unreachable = webhook_allowances(called, around)
+    webhooks, unreachable = webhook_allowances(_called(scene), around)
     resolving = tuple(dns_allowances(subjects, dns.items(), around))
     if not dns:
         why = "no DNS server is known, neither by log nor by inventory"
         opened = (*opened, *(Open(s.id, Direction.EGRESS, why) for s in subjects))
     return (*allowances, *webhooks, *resolving), (*opened, *unreachable)
+
+
+def _called(scene: Scene) -> Iterator[Target]:
+    """The pods and ports that the API server calls."""
+    for namespace, name, port in scene.inventory.api_called:
+        service = scene.backends.services.get((namespace, name))
+        if service is not None:
+            yield from scene.backends.targets(service, "TCP", port)
+
+
+def _named_by_the_api(scene: Scene, options: Options) -> frozenset[WorkloadId]:
+    """Workloads that count as known though nothing was seen of them.
+
+    A default-deny that is wanted in any case cuts pods without evidence, but the API server's
+    calls of webhooks must go on.
+    """
+    if options.default_deny is not DefaultDeny.ALWAYS:
+        return frozenset()
+    return frozenset(party for party, _ in _called(scene) if isinstance(party, WorkloadId))
 
 
 # ---- measuring ---------------------------------------------------------------------------------
@@ -301,6 +317,7 @@ def _notices(
     yield from left_out_notices(coverage.left_out)
     yield from open_notices(decided.opened)
     yield from denial_notices(decided.denials, scene.inventory)
+    yield from called_notices(scene.inventory, scene.backends, decided.namespaces)
     yield from review_notices(scene.lifted.seen, decided.namespaces)
     yield from log_notices(scene.oriented.notes, scene.oriented.connections)
     yield from missing_nodes(scene.oriented.notes, scene.inventory)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from infer.backends import Backends, Target
-from infer.model import Address, Connection, Endpoint, Evidence, Kind, Party, Seen, ServiceRecord
+from infer.backends import Backends, Called, Target
+from infer.model import Address, Connection, Endpoint, Evidence, Kind, Party, Seen, WorkloadId
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,6 +42,7 @@ class Observation:
         targets: what the server is for a policy: one party and port, or a Service's backends.
         connections: the connections that it stands for, one a target.
         translated: whether the targets are the backends of a Service.
+        relayed: as in ``Seen``.
         reason: why it is left out, or empty.
     """
 
@@ -58,6 +59,7 @@ class Observation:
     reason: str
     first_seen: datetime | None = None
     last_seen: datetime | None = None
+    relayed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ class Lifted:
     """What was seen between workloads and addresses.
 
     Attributes:
-        seen: one row a (connection, reason, local), sorted.
+        seen: one row a (connection, reason, local, virtual, relayed), sorted.
         observations: one row a connection between endpoints, in the order of ``connections``.
     """
 
@@ -92,16 +94,19 @@ def lift_connections(connections: pd.DataFrame, context: Context) -> Lifted:
     rows = _rows(connections)
     direct = _direct_targets(rows, context)
     observations = tuple(_observe(row, context, direct) for row in rows)
-    gathered: dict[tuple[Connection, str, bool, bool], list[_Row]] = {}
+    gathered: dict[tuple[Connection, tuple[str, bool, bool, bool]], list[_Row]] = {}
     for row, observation in zip(rows, observations, strict=True):
         virtual = len(observation.connections) > 1
         for connection in observation.connections:
-            key = (connection, observation.reason, observation.local, virtual)
-            gathered.setdefault(key, []).append(row)
-    seen = (Seen(connection, _evidence(part, context), reason, local, virtual)
-            for (connection, reason, local, virtual), part in gathered.items())  # fmt: skip
-    ordered = sorted(seen, key=lambda s: (str(s.connection), s.reason, s.local, s.virtual))
-    return Lifted(tuple(ordered), observations)
+            kind = (observation.reason, observation.local, virtual, observation.relayed)
+            gathered.setdefault((connection, kind), []).append(row)
+    seen = (Seen(connection, _evidence(part, context), *kind)
+            for (connection, kind), part in gathered.items())  # fmt: skip
+    return Lifted(tuple(sorted(seen, key=_order)), observations)
+
+
+def _order(seen: Seen) -> tuple[str, str, bool, bool, bool]:
+    return (str(seen.connection), seen.reason, seen.local, seen.virtual, seen.relayed)
 
 
 class _Row(NamedTuple):
@@ -166,54 +171,71 @@ def _direct_targets(rows: Iterable[_Row], context: Context) -> _Direct:
 
 
 def _observe(row: _Row, context: Context, direct: _Direct) -> Observation:
-    service = _service(row, context)
-    targets, server_reason = _targets(row, context, service, direct)
+    reached = _reached(row, context, direct)
     client = context.parties[row.client] or _unknown(context.endpoints[row.client])
     protocol = row.protocol or ""
     return Observation(
         client=row.client,
         server=row.server,
-        targets=targets,
-        connections=tuple(Connection(client, party, protocol, port) for party, port in targets),
+        targets=reached.targets,
+        connections=tuple(
+            Connection(client, party, protocol, port) for party, port in reached.targets
+        ),
         protocol=protocol,
         port=row.port or 0,
         records=row.records,
         weight=row.weight,
         local=_is_local(row, context),
-        translated=isinstance(service, ServiceRecord) and not server_reason,
-        reason=_reason(row, context, server_reason),
+        translated=reached.translated,
+        relayed=reached.relayed,
+        reason=_reason(row, context, reached.reason),
         first_seen=_utc(row.first_seen),
         last_seen=_utc(row.last_seen),
     )
 
 
-def _service(row: _Row, context: Context) -> ServiceRecord | str | None:
+class _Reached(NamedTuple):
+    """What the server is after address translation, and why that cannot be told if so."""
+
+    targets: tuple[Target, ...]
+    reason: str = ""
+    translated: bool = False
+    relayed: bool = False
+
+
+def _reached(row: _Row, context: Context, direct: _Direct) -> _Reached:
+    end = context.endpoints[row.server]
+    itself = (context.parties[row.server] or _unknown(end), row.port or 0)
+    called = _called(row, context)
+    if called is None:
+        return _Reached((itself,), end.reason)
+    if isinstance(called, str):
+        return _Reached((itself,), "unknown-service")
+    targets = context.backends.targets(called.service, row.protocol or "", called.port)
+    if not targets:
+        return _Reached((itself,), "service-without-backends")
+    client = context.parties[row.client]
+    if called.at_node and isinstance(client, WorkloadId):
+        # Only the node that is called translates its port; before, a policy sees the node itself.
+        return _Reached((*targets, itself), translated=True, relayed=called.relayed)
+    # The log may show both what was called and what it became: then that is the truth.
+    shown = tuple(t for t in targets if client is not None and (client, row.protocol, t) in direct)
+    return _Reached(shown or targets, translated=True, relayed=called.relayed and not shown)
+
+
+def _called(row: _Row, context: Context) -> Called | str | None:
     """The Service that was addressed; its name where the inventory does not have it."""
     end = context.endpoints[row.server]
     if end.kind is Kind.POD:
         return None
-    name = row.service or ""
-    known = end.service or context.backends.named(name)
-    return known or (None if end.reason else name or None)
-
-
-def _targets(
-    row: _Row, context: Context, service: ServiceRecord | str | None, direct: _Direct
-) -> tuple[tuple[Target, ...], str]:
-    """What the server is after address translation, and why that cannot be told if so."""
-    end = context.endpoints[row.server]
-    itself = ((context.parties[row.server] or _unknown(end), row.port or 0),)
-    if service is None:
-        return itself, end.reason
-    if isinstance(service, str):
-        return itself, "unknown-service"
-    targets = context.backends.targets(service, row.protocol or "", row.port or 0)
-    if not targets:
-        return itself, "service-without-backends"
-    client = context.parties[row.client]
-    # The log may show both what was called and what it became: then that is the truth.
-    shown = tuple(t for t in targets if client is not None and (client, row.protocol, t) in direct)
-    return shown or targets, ""
+    protocol, port = row.protocol or "", row.port or 0
+    known = context.backends.addressed(end, protocol, port)
+    if known:
+        return known
+    named = end.service or context.backends.named(row.service or "")
+    if named:
+        return Called(named, port)
+    return None if end.reason else row.service or None
 
 
 def _unknown(end: Endpoint) -> Party:

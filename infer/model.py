@@ -80,8 +80,10 @@ class ServiceRecord:
 
     ``selector`` is None where the Service has none (its backends are then the only truth).
     ``outward`` says that clients outside the cluster reach it: LoadBalancer, NodePort or
-    externalIPs. ``routed`` says that an Ingress or a Gateway API route names it: its clients are
-    the controller's pods, or the outside where a load balancer sends straight to pods.
+    externalIPs. ``keeps_source`` says that they arrive with their own address instead of a node's
+    (``externalTrafficPolicy: Local``). ``routed`` says that an Ingress or a Gateway API route
+    names it: its clients are the controller's pods, or the outside where a load balancer sends
+    straight to pods.
     """
 
     namespace: str
@@ -93,6 +95,7 @@ class ServiceRecord:
     ports: tuple[ServicePort, ...] = ()
     backends: tuple[Backend, ...] = ()
     outward: bool = False
+    keeps_source: bool = False
     routed: bool = False
 
 
@@ -131,7 +134,8 @@ class Inventory:
     nodes: tuple[NodeRecord, ...] = ()
     workloads: tuple[WorkloadRecord, ...] = ()
     apiserver: tuple[tuple[str, int], ...] = ()  # addresses and ports of default/kubernetes
-    api_called: tuple[tuple[str, str], ...] = ()  # Services that webhooks and APIServices name
+    # Services (namespace, name, port) that webhooks, APIServices and CRD conversions name
+    api_called: tuple[tuple[str, str, int], ...] = ()
     service_cidrs: tuple[str, ...] = ()  # ServiceCIDR objects
     warnings: tuple[str, ...] = ()
 
@@ -306,7 +310,9 @@ class Seen:
 
     ``reason`` says why it is left out, and is empty for what policies shall allow. ``local`` says
     that the client is the server's own node. ``virtual`` says that the log knew only a Service's
-    address, so that the server is one of several possible ones.
+    address, so that the server is one of several possible ones. ``relayed`` says that the client
+    called a node port or an outside address of a Service, behind which nodes put their own address
+    in the client's place.
     """
 
     connection: Connection
@@ -314,6 +320,7 @@ class Seen:
     reason: str = ""
     local: bool = False
     virtual: bool = False
+    relayed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

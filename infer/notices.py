@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from infer.addresses import is_link_local
 from infer.allow import Open
+from infer.backends import Backends
 from infer.lift import NO_FINDING
 from infer.model import (
     Address,
@@ -103,6 +105,23 @@ def denial_notices(denials: Iterable[Denial], inventory: Inventory) -> Iterator[
         yield Notice("default-deny-without-inventory", text, tuple(sorted(unproven)))
 
 
+def called_notices(
+    inventory: Inventory, backends: Backends, namespaces: Iterable[str]
+) -> Iterator[Notice]:
+    """Services of the chosen namespaces that the API server calls and that lead to no pod."""
+    chosen = set(namespaces)
+    unknown = tuple(
+        f"{namespace}/{name}:{port}"
+        for namespace, name, port in inventory.api_called
+        if namespace in chosen
+        if (service := backends.named(f"{namespace}/{name}")) is None
+        or not backends.targets(service, "TCP", port)
+    )
+    if unknown:
+        text = "the API server calls these Services, and the inventory shows no pod behind them"
+        yield Notice("called-unknown", text, unknown, finding=True)
+
+
 def review_notices(seen: Sequence[Seen], scope: Iterable[str]) -> Iterator[Notice]:
     """Connections of the chosen namespaces that deserve a look."""
     namespaces = set(scope)
@@ -192,7 +211,7 @@ def _with_private(seen: Seen) -> bool:
 def _asks_node_cache(seen: Seen) -> bool:
     """A DNS cache on the pod's node has a link-local address that is the same everywhere."""
     server = seen.connection.server
-    local = isinstance(server, Address) and server.ip.startswith("169.254.")
+    local = isinstance(server, Address) and is_link_local(server.ip)
     return local and seen.connection.port == _DNS_PORT
 
 

@@ -99,6 +99,14 @@ def known_ports(inventory: Inventory) -> pd.DataFrame:
         for ip in (*service.ips, *service.external_ips)
         for port in service.ports
     }
+    rows |= {
+        (ip, port.protocol, port.node_port)
+        for node in inventory.nodes
+        for ip in node.ips
+        for service in inventory.services
+        for port in service.ports
+        if port.node_port is not None
+    }
     rows |= {(ip, "TCP", port) for ip, port in inventory.apiserver}
     frame = pd.DataFrame(sorted(rows), columns=list(KNOWN_PORT_COLUMNS))
     types = {"place": "string[pyarrow]", "protocol": "string[pyarrow]", "port": "int32[pyarrow]"}

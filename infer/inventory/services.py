@@ -15,6 +15,7 @@ Kinds = Mapping[str, Sequence[ApiObject]]
 Name = tuple[str, str]  # (namespace, name)
 
 _APISERVER: Final = ("default", "kubernetes")
+_HTTPS: Final = 443
 _OUTWARD_TYPES: Final = frozenset({"LoadBalancer", "NodePort"})
 _ROUTES: Final = ("GRPCRoute", "HTTPRoute", "TCPRoute", "TLSRoute", "UDPRoute")
 
@@ -34,6 +35,9 @@ def _service_record(
 ) -> ServiceRecord:
     spec = service.body.get("spec")
     type_ = spec.get("type").text() or "ClusterIP"
+    if type_ == "ExternalName":
+        # API reference: an alias in DNS; selector, ClusterIP and proxying do not apply to it.
+        return ServiceRecord(service.namespace, service.name, type_)
     external = _external_ips(service.body)
     return ServiceRecord(
         namespace=service.namespace,
@@ -45,21 +49,34 @@ def _service_record(
         ports=tuple(_service_port(port) for port in spec.get("ports").each()),
         backends=backends,
         outward=type_ in _OUTWARD_TYPES or bool(external),
+        keeps_source=spec.get("externalTrafficPolicy").text() == "Local",
         routed=(service.namespace, service.name) in routed,
     )
 
 
 def _cluster_ips(spec: Field) -> tuple[str, ...]:
-    """The virtual addresses; a headless Service ("None") and an ExternalName have none."""
+    """The virtual addresses; a headless Service ("None") has none."""
     several = spec.get("clusterIPs").each() or [spec.get("clusterIP")]
     return tuple(ip.address() for ip in several if ip and ip.value != "None")
 
 
 def _external_ips(body: Field) -> tuple[str, ...]:
+    """The addresses outside the cluster that nodes translate, sorted.
+
+    Not those of a balancer with ``ipMode: Proxy``: "traffic is delivered to the node or pod" by
+    the balancer, so nodes let the address be. A hostname has no address that nodes know.
+    Source: https://kubernetes.io/docs/concepts/services-networking/service/#load-balancer-ip-mode
+    """
     ingress = body.dig("status", "loadBalancer", "ingress").each()
-    balancers = [point.get("ip") for point in ingress if point.get("ip")]
+    balancers = [
+        point.get("ip")
+        for point in ingress
+        if point.get("ip") and point.get("ipMode").text() != "Proxy"
+    ]
+    wished = body.dig("spec", "loadBalancerIP")  # what a manifest has, before there is a status
     given = body.dig("spec", "externalIPs").each()
-    return tuple(sorted({ip.address() for ip in (*given, *balancers)}))
+    asked = [wished] if wished and not ingress else []
+    return tuple(sorted({ip.address() for ip in (*given, *balancers, *asked)}))
 
 
 def _service_port(port: Field) -> ServicePort:
@@ -193,14 +210,22 @@ def apiserver_addresses(kinds: Kinds) -> tuple[tuple[str, int], ...]:
     return tuple(sorted({(each.ip, port) for each in backends for _, _, port in each.ports}))
 
 
-def called_services(kinds: Kinds) -> tuple[Name, ...]:
-    """The Services that the API server calls: webhooks, aggregated APIs and CRD conversions."""
+def called_services(kinds: Kinds) -> tuple[tuple[str, str, int], ...]:
+    """The Services that the API server calls, each with the port, sorted.
+
+    They are named by webhooks, aggregated APIs and CRD conversions.
+    """
     named = {
-        (service.get("namespace").name(), service.get("name").name())
+        (service.get("namespace").name(), service.get("name").name(), _called_port(service))
         for service in _called(kinds)
         if service
     }
     return tuple(sorted(named))
+
+
+def _called_port(service: Field) -> int:
+    # API reference of all three: "the port ... Default to 443 for backward compatibility".
+    return service.get("port").port() if service.get("port") else _HTTPS
 
 
 def _called(kinds: Kinds) -> Iterator[Field]:

@@ -296,6 +296,50 @@ def test_service_addresses(read: Read) -> None:
     assert told[3].type == "ExternalName"
 
 
+def test_an_alias_has_nothing_behind_it(read: Read) -> None:
+    """What an ExternalName Service still says of pods and addresses does not apply."""
+    (told,) = read(
+        [
+            service("d", type="ExternalName", externalName="x", selector={"app": "web"},
+                    clusterIP="10.2.0.9", externalIPs=["198.51.100.1"]),
+        ]
+    ).services  # fmt: skip
+
+    assert (told.ips, told.external_ips, told.selector, told.ports) == ((), (), None, ())
+    assert not told.outward
+
+
+@pytest.mark.parametrize(
+    ("points", "expected"),
+    [
+        ([{"ip": "203.0.113.1", "ipMode": "VIP"}, {"ip": "fd02::1"}], ("203.0.113.1", "fd02::1")),
+        ([{"ip": "203.0.113.1", "ipMode": "Proxy"}], ()),
+        ([{"hostname": "lb.example.org"}], ()),
+        ([], ("203.0.113.7",)),
+    ],
+)
+def test_addresses_of_a_load_balancer(read: Read, points: list[Thing], expected: object) -> None:
+    """What nodes translate; the wished address only before there is a status."""
+    balanced = service("lb", type="LoadBalancer", loadBalancerIP="203.0.113.7")
+    balanced["status"] = {"loadBalancer": {"ingress": points}}
+    (told,) = read([balanced]).services
+
+    assert (told.external_ips, told.outward) == (expected, True)
+
+
+def test_external_traffic_policy(read: Read) -> None:
+    """Local keeps the address of outside clients; Cluster, which is the default, does not."""
+    told = read(
+        [
+            service("a", type="NodePort", externalTrafficPolicy="Local"),
+            service("b", type="NodePort", externalTrafficPolicy="Cluster"),
+            service("c", type="NodePort"),
+        ]
+    ).services
+
+    assert [each.keeps_source for each in told] == [True, False, False]
+
+
 def test_service_ports(read: Read) -> None:
     """The target port is a number, a name, or the port itself."""
     ports = [
@@ -414,13 +458,15 @@ def test_apiserver(read: Read) -> None:
 def test_services_that_the_apiserver_calls(read: Read) -> None:
     """Webhooks, aggregated APIs and conversions name Services; those by URL do not."""
 
-    def hook(name: str) -> Thing:
-        return {"clientConfig": {"service": {"namespace": "shop", "name": name}}}
+    def hook(name: str, **port: int) -> Thing:
+        return {"clientConfig": {"service": {"namespace": "shop", "name": name, **port}}}
 
     admission = "admissionregistration.k8s.io/v1"
     told = read(
         [
-            thing("ValidatingWebhookConfiguration", "v", admission, webhooks=[hook("a")]),
+            thing(
+                "ValidatingWebhookConfiguration", "v", admission, webhooks=[hook("a", port=8443)]
+            ),
             thing(
                 "MutatingWebhookConfiguration",
                 "m",
@@ -443,7 +489,12 @@ def test_services_that_the_apiserver_calls(read: Read) -> None:
         ]
     ).api_called
 
-    assert told == (("kube-system", "metrics"), ("shop", "a"), ("shop", "b"), ("shop", "c"))
+    assert told == (
+        ("kube-system", "metrics", 443),
+        ("shop", "a", 8443),
+        ("shop", "b", 443),
+        ("shop", "c", 443),
+    )
 
 
 # ---- nodes and ranges --------------------------------------------------------------------------

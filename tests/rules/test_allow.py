@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from infer.allow import (
@@ -156,6 +158,32 @@ def test_nodes_by_observed_addresses() -> None:
     assert (found.peers, found.ips) == ((), ("10.0.0.9",))
 
 
+def relayed(ranges: Ranges) -> tuple[tuple[Allowance, ...], tuple[Open, ...]]:
+    """What a Service's backend needs whose outside client may come by any node."""
+    called = replace(seen(address("203.0.113.7"), WEB.id, 8080), relayed=True)
+    return observed_allowances([called], around(WEB, ranges=ranges, outward=frozenset({WEB.id})))
+
+
+def test_nodes_that_relay_outside_clients_are_let_in() -> None:
+    """With externalTrafficPolicy Cluster the client may arrive with any node's address."""
+    found, opened = relayed(RANGES)
+
+    nodes = [each for each in found if each.ground is Ground.NODE]
+    assert [(each.peers, each.ports) for each in nodes] == [
+        (tuple(map(IpBlock, RANGES.nodes)), tcp(8080))
+    ]
+    assert {each.direction for each in found} == {Direction.INGRESS}
+    assert (len(found), opened) == (2, ())
+
+
+def test_relaying_nodes_without_addresses_open_ingress() -> None:
+    """Nobody knows from where the clients will come, so nothing is cut."""
+    _, (opened,) = relayed(Ranges())
+
+    assert (WEB.id, Direction.INGRESS) == (opened.subject, opened.direction)
+    assert "nodes relay its clients" in opened.why
+
+
 def test_the_api_server_by_its_endpoints() -> None:
     """All known addresses of the API server, on the observed port, wherever it was called."""
     server = address("10.0.0.2", Kind.APISERVER)
@@ -240,7 +268,7 @@ def test_dns_servers_get_no_rule_of_their_own() -> None:
 
 def test_webhooks_let_the_api_server_in() -> None:
     """Pods that a webhook names get ingress from the API server, seen or not."""
-    (found,), opened = webhook_allowances([(WEB.id, "TCP", 8443)], around(WEB, apiserver=("a", "")))
+    (found,), opened = webhook_allowances([(WEB.id, 8443)], around(WEB, apiserver=("a", "")))
 
     assert opened == ()
     assert (Direction.INGRESS, tcp(8443), Ground.WEBHOOK, ("a",)) == (
@@ -250,7 +278,7 @@ def test_webhooks_let_the_api_server_in() -> None:
 
 def test_webhooks_without_an_api_server_open_ingress() -> None:
     """If nobody knows the API server's address, what it calls is not restricted."""
-    found, (opened,) = webhook_allowances([(WEB.id, "TCP", 8443)], around(WEB))
+    found, (opened,) = webhook_allowances([(WEB.id, 8443)], around(WEB))
 
     assert found == ()
     assert (WEB.id, Direction.INGRESS) == (opened.subject, opened.direction)

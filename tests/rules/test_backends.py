@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from infer.backends import Backends
 from infer.dns import both_protocols, dns_servers
 from infer.model import (
@@ -112,7 +114,6 @@ def test_selected_workloads() -> None:
     found = Backends.of(Inventory(services=(known,)), (WEB, other))
 
     assert found.selected(known) == (WEB.id,)
-    assert found.all_targets(known) == ((WEB.id, "TCP", 80), (WEB.id, "TCP", 81))
     assert found.named("shop/web") == known
 
 
@@ -164,6 +165,21 @@ def test_node_local_cache_is_added() -> None:
     found = servers(seen(WEB.id, cache, 53, "UDP"))
 
     assert found == {DNS.id: both_protocols(53), cache: both_protocols(53)}
+
+
+@pytest.mark.parametrize("ip", ["169.254.20.10", "fe80::53"])
+def test_a_cache_on_any_link_local_address(ip: str) -> None:
+    """Clusters choose the cache's address, in IPv4 or IPv6."""
+    cache = address(ip, Kind.PRIVATE)
+
+    assert cache in servers(seen(WEB.id, cache, 53, "UDP"))
+
+
+def test_the_upstream_of_dns_servers_is_no_cache() -> None:
+    """A cloud's resolver has a link-local address too: only the servers may ask it."""
+    upstream = address("169.254.169.254", Kind.PRIVATE)
+
+    assert servers(seen(DNS.id, upstream, 53, "UDP")) == {DNS.id: both_protocols(53)}
 
 
 def test_outside_resolvers_are_no_cluster_dns() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -31,14 +32,15 @@ def record(name: str, ip: str, *ports: ContainerPort, node: str = "node-1") -> P
 
 def service(**more: object) -> Inventory:
     """The shop with clients, two servers, and a Service on port 80."""
-    ports = (ServicePort(80, "TCP", "http", "web"), ServicePort(53, "UDP", 5353, "dns"))
+    plain = (ServicePort(80, "TCP", "http", "web"), ServicePort(53, "UDP", 5353, "dns"))
+    more = {"ports": plain} | more
     return Inventory(
         pods=(
             record("client-1", A),
             record("web-1", B, ContainerPort("http", 8080, Protocol.TCP)),
             record("web-2", C, ContainerPort("http", 9090, Protocol.TCP)),
         ),
-        services=(ServiceRecord("shop", "web", ips=(VIP,), ports=ports, **more),),  # type: ignore[arg-type]
+        services=(ServiceRecord("shop", "web", ips=(VIP,), **more),),  # type: ignore[arg-type]
         nodes=(NodeRecord("node-1", (NODE,)),),
     )
 
@@ -114,8 +116,128 @@ def test_a_service_without_selector_becomes_its_endpoints() -> None:
     )
 
     assert reasons(call(f"{A} 40000", f"{VIP} 80"), inventory=service(backends=slices)) == {
-        "shop/client -> private:192.0.2.7 443/TCP": "",
+        "shop/client -> world:192.0.2.7 443/TCP": "",
         "shop/client -> shop/web 8443/TCP": "",
+    }
+
+
+NODE_PORTS = (ServicePort(80, "TCP", "http", "web", 30080),)
+EXPOSED = service(
+    selector=(("app", "web"),),
+    ports=NODE_PORTS,
+    external_ips=("203.0.113.50", NODE),
+    outward=True,
+)
+BACKENDS = {"shop/web 8080/TCP", "shop/web 9090/TCP"}
+
+
+def servers(line: Line) -> dict[str, bool]:
+    """Each server with its port, and whether nodes relay its clients."""
+    return {str(s.connection).partition(" -> ")[2]: s.relayed for s in line.lifted.seen}
+
+
+@pytest.mark.parametrize("called", [f"{NODE} 30080", f"{NODE} 80", "203.0.113.50 80"])
+def test_outside_clients_of_a_service_reach_its_backends(called: str) -> None:
+    """By node port, by a balancer on the nodes' own addresses, or by an external address."""
+    line = run([call("198.51.100.7 40000", called)], EXPOSED, RANGES)
+
+    assert servers(line) == dict.fromkeys(BACKENDS, True)
+
+
+@pytest.mark.parametrize("called", [f"{NODE} 30080", "203.0.113.50 80"])
+def test_a_local_traffic_policy_keeps_the_clients_address(called: str) -> None:
+    """With externalTrafficPolicy Local no node stands in for the client."""
+    record_ = replace(EXPOSED.services[0], keeps_source=True)
+    line = run([call("198.51.100.7 40000", called)], replace(EXPOSED, services=(record_,)), RANGES)
+
+    assert servers(line) == dict.fromkeys(BACKENDS, False)
+
+
+def test_a_pod_that_calls_a_node_port_calls_the_node_too() -> None:
+    """Another node's port is translated there only, so the client's policy sees the node."""
+    rows = [call(f"{A} 40000", f"{NODE} 30080"), call(f"{A} 40001", f"{B} 8080")]
+
+    found = run(rows, EXPOSED, RANGES)
+    assert set(servers(found)) == BACKENDS | {f"node:{NODE} 30080/TCP"}
+    # What the pod calls straight may be another call, so it does not narrow the node port's.
+    assert {str(s.connection) for s in found.lifted.seen if s.relayed} >= {
+        "shop/client -> shop/web 9090/TCP"
+    }
+
+
+def test_an_outside_client_that_the_log_shows_at_the_pod_needs_no_node() -> None:
+    """A record after translation with the client's own address proves that it is kept."""
+    rows = [
+        call("198.51.100.7 40000", f"{NODE} 30080"),
+        call("198.51.100.7 40000", f"{B} 8080"),
+    ]
+
+    assert servers(run(rows, EXPOSED, RANGES)) == {"shop/web 8080/TCP": False}
+
+
+@pytest.mark.parametrize("called", [f"{NODE} 22", f"{NODE} 30081"])
+def test_other_ports_of_a_node_are_the_nodes(called: str) -> None:
+    """Neither a Service's own port nor a free port of a node is a node port."""
+    bare = replace(EXPOSED.services[0], external_ips=())
+    port = called.partition(" ")[2]
+    found = servers(run([call(f"{A} 40000", called)], replace(EXPOSED, services=(bare,)), RANGES))
+
+    assert found == {f"node:{NODE} {port}/TCP": False}
+
+
+def test_the_protocol_is_part_of_a_node_port() -> None:
+    """30080 over UDP is nobody's."""
+    found = servers(run([call(f"{A} 40000", f"{NODE} 30080", protocol="UDP")], EXPOSED, RANGES))
+
+    assert found == {f"node:{NODE} 30080/UDP": False}
+
+
+def test_services_that_share_an_external_address_are_told_apart_by_port() -> None:
+    """A balancer's address may lead to one Service on one port and to another on the next."""
+    other = ServiceRecord(
+        "shop", "mail", external_ips=("203.0.113.50",), selector=(("app", "client"),),
+        ports=(ServicePort(25, "TCP", 2525),), outward=True,
+    )  # fmt: skip
+    inventory = replace(EXPOSED, services=(*EXPOSED.services, other))
+    rows = [call("198.51.100.7 40000", f"203.0.113.50 {port}") for port in (25, 80)]
+
+    assert set(servers(run(rows, inventory, RANGES))) == BACKENDS | {"shop/client 2525/TCP"}
+
+
+def test_a_reused_address_is_no_service() -> None:
+    """Where nobody knows whose an address was, no Service takes it."""
+    gone = replace(record("old-1", NODE), gone=utc(-60))
+    new = replace(record("new-1", NODE), created=utc(60))
+    inventory = replace(EXPOSED, pods=(*EXPOSED.pods, gone, new))
+    rows = [call(f"{A} 40000", f"{NODE} 30080", time=at(s)) for s in (-600, 600)]
+
+    assert set(reasons(*rows, inventory=inventory).values()) == {"address-reused"}
+
+
+def test_a_node_port_orients_a_record_that_does_not_tell_its_client() -> None:
+    """The inventory's node ports are server ports, however high."""
+    found = run([flow(f"{NODE} 30080", f"{A} 1500")], EXPOSED, RANGES)
+
+    assert set(servers(found)) == BACKENDS | {f"node:{NODE} 30080/TCP"}
+
+
+def test_a_service_of_host_network_pods_becomes_their_nodes() -> None:
+    """No podSelector names such pods: their node's address stands for them."""
+    proxy = PodRecord("shop", "proxy", (("app", "web"),), (NODE,), "node-1", host_network=True,
+                      ports=(ContainerPort("http", 8081, Protocol.TCP),))  # fmt: skip
+    inventory = replace(BY_LABEL, pods=(BY_LABEL.pods[0], proxy))
+
+    assert reasons(call(f"{A} 40000", f"{VIP} 80"), inventory=inventory) == {
+        f"shop/client -> node:{NODE} 8081/TCP": ""
+    }
+
+
+def test_endpoints_by_hand_that_are_pods_are_those_pods() -> None:
+    """A slice that somebody wrote has addresses without a reference to the pod."""
+    slices = (Backend(B, (("web", "TCP", 8443),)),)
+
+    assert reasons(call(f"{A} 40000", f"{VIP} 80"), inventory=service(backends=slices)) == {
+        "shop/client -> shop/web 8443/TCP": ""
     }
 
 
