@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from infer.model import Inventory, NodeRecord, PodRecord, Ranges, ServiceRecord
 from infer.netpol import IpSet
+from infer.tenures import Tenure, newest_of_each, tenures_of
 
 PRIVATE: Final = (
     "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16",  # RFC 1918
@@ -32,7 +33,7 @@ def is_link_local(ip: str) -> bool:
 class AddressBook:
     """Addresses of an inventory: each with everything that ever had it."""
 
-    pods: Mapping[str, tuple[PodRecord, ...]]
+    pods: Mapping[str, tuple[Tenure, ...]]
     services: Mapping[str, ServiceRecord]
     outward: Mapping[str, ServiceRecord]
     nodes: Mapping[str, NodeRecord]
@@ -40,18 +41,9 @@ class AddressBook:
 
     @classmethod
     def of(cls, inventory: Inventory) -> AddressBook:
-        """The book of one inventory.
-
-        Host-network pods own no address, nor do finished ones of which nobody knows when they
-        ended: the address that they still show may be another pod's by now.
-        """
-        pods: dict[str, list[PodRecord]] = {}
-        for pod in inventory.pods:
-            owns = not pod.host_network and not (pod.finished and pod.gone is None)
-            for ip in pod.ips if owns else ():
-                pods.setdefault(ip, []).append(pod)
+        """The book of one inventory."""
         return cls(
-            pods={ip: tuple(owners) for ip, owners in pods.items()},
+            pods=tenures_of(inventory.pods),
             services={ip: s for s in inventory.services for ip in s.ips},
             outward={ip: s for s in inventory.services for ip in s.external_ips},
             nodes=_node_addresses(inventory),
@@ -67,37 +59,13 @@ class AddressBook:
         unknown: it is ambiguous. Empty: no pod is known to have had it. Without times, the pods
         that are still there.
         """
-        owners = self.pods.get(ip, ())
+        tenures = self.pods.get(ip, ())
         if first is None or last is None:
-            return _newest_of_each(pod for pod in owners if pod.gone is None)
-        sure = _newest_of_each(p for p in owners if _born(p) <= first and last <= _ended(p))
-        if len(sure) == 1:
-            return sure
-        start, end = first + _SKEW, last - _SKEW
-        near = [p for p in owners if _born(p) <= last + _SKEW and first - _SKEW <= _ended(p)]
-        found = _newest_of_each(near)
-        covered = bool(near) and min(map(_born, near)) <= start and end <= max(map(_ended, near))
-        return found if covered or not found else (*found, None)
-
-
-_SKEW: Final = timedelta(minutes=1)
-"""How far the clocks of a log and of the API may be apart.
-
-Source: AWS VPC flow log records, ``start`` and ``end``: up to 60 seconds after the packet.
-"""
-
-
-def _born(pod: PodRecord) -> datetime:
-    return pod.created or datetime.min.replace(tzinfo=UTC)
-
-
-def _ended(pod: PodRecord) -> datetime:
-    return pod.gone or datetime.max.replace(tzinfo=UTC)
-
-
-def _newest_of_each(pods: Iterable[PodRecord]) -> tuple[PodRecord, ...]:
-    """The newest record of each (namespace, name)."""
-    return tuple({(pod.namespace, pod.name): pod for pod in sorted(pods, key=_born)}.values())
+            return tenures[-1].pods if tenures else ()
+        touched = [t for t in tenures if t.since <= last and first < t.until]
+        found = newest_of_each(pod for tenure in touched for pod in tenure.pods)
+        vacant = any(not tenure.pods for tenure in touched)
+        return (*found, None) if found and vacant else found
 
 
 def _node_addresses(inventory: Inventory) -> dict[str, NodeRecord]:

@@ -22,7 +22,7 @@ from infer.netpol.fields import is_dns_label
 if TYPE_CHECKING:
     import pandas as pd
 
-_RAW: Final = ("cluster", "namespace", "pod", "workload", "workload_kind", "ip", "labels")
+_RAW: Final = ("cluster", "namespace", "pod", "workload", "workload_kind", "ip", "labels", "tenure")
 _NODE_ENTITIES: Final = frozenset({"host", "remote-node"})
 
 
@@ -146,10 +146,11 @@ def _numbered(connections: pd.DataFrame) -> tuple[list[int], list[int], list[_Ra
 
 
 def _raw(*row: object) -> _Raw:
-    texts = [value if isinstance(value, str) else "" for value in row[:6]]
+    *told, labels, _tenure, first_seen, last_seen = row
+    texts = [value if isinstance(value, str) else "" for value in told]
     cluster, namespace, pod, workload, workload_kind, ip = texts
-    said = read_labels(row[6] if isinstance(row[6], str) else None)
-    first, last = (_time(value) for value in row[7:9])
+    said = read_labels(labels if isinstance(labels, str) else None)
+    first, last = _time(first_seen), _time(last_seen)
     namespace, cluster = namespace or said.namespace, cluster or said.cluster
     return _Raw(cluster, namespace, pod, workload, workload_kind, _spelt(ip), said, first, last)
 

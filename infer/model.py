@@ -38,12 +38,14 @@ class PodRecord:
     """A pod as one snapshot of the API shows it.
 
     ``finished`` pods (Succeeded, Failed) keep an IP that is no longer theirs; ``host_network``
-    pods have their node's. ``created`` and ``gone`` bound the time in which the IP was the pod's.
+    pods have their node's. The IP was the pod's between ``started`` (when its node took it; else
+    ``created``) and ``gone``; None where nobody knows. ``labels`` are None where only a list of
+    addresses shows the pod.
     """
 
     namespace: str
     name: str
-    labels: Labels = ()
+    labels: Labels | None = ()
     ips: tuple[str, ...] = ()
     node: str | None = None
     host_network: bool = False
@@ -52,6 +54,7 @@ class PodRecord:
     ports: tuple[ContainerPort, ...] = ()
     created: datetime | None = None
     gone: datetime | None = None
+    started: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ class Oriented:
     Attributes:
         connections: one row a (client endpoint, server endpoint, server Service, protocol,
             port), sorted: ``client_*`` and ``server_*`` (cluster, namespace, pod, workload,
-            workload_kind, ip, labels), ``service``, ``port``, ``protocol``, the counts of
+            workload_kind, ip, labels, tenure), ``service``, ``port``, ``protocol``, the counts of
             ``schema.EDGE``, ``first_seen``, ``last_seen``, ``hours``, ``names`` (DNS names of
             the server), ``oriented_by`` and ``reporters`` (sorted lists), ``client_at`` and
             ``server_at`` (address, else pod), ``judged`` (whether a missing answer can be told);
@@ -114,12 +114,12 @@ def known_ports(inventory: Inventory) -> pd.DataFrame:
 
 
 # The distinct endpoints, numbered in the order of their columns, so that the steps after this
-# carry two numbers instead of fourteen texts. ``known_as`` is the address, else the pod, else the
-# labels; equal ones have one ``place``. An empty text is as good as none.
+# carry two numbers instead of sixteen texts. ``known_as`` is the address, else the pod, else the
+# labels; equal ones in the same hands have one ``place``. An empty text is as good as none.
 _SAME: Final = ", ".join(_SIDES)
 _ENDS: Final = f"""
     SELECT row_number() OVER (ORDER BY {_SAME}) AS number,
-        dense_rank() OVER (ORDER BY known_as) AS place,
+        dense_rank() OVER (ORDER BY known_as, tenure) AS place,
         {_SAME}, known_as
     FROM (
         SELECT *, coalesce(ip, namespace || '/' || pod, coalesce(namespace, '') || labels,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from infer.addresses import AddressBook
 from infer.backends import Backends
 from infer.enrich import Enriched, enrich_connections
 from infer.group import Grouped, group_endpoints
@@ -17,8 +18,9 @@ from infer.orient import Oriented, known_ports, orient_edges
 from infer.ranges import known_ranges, with_observed
 from infer.replay import Cast
 from infer.scan import find_scans
-from infer.schema import Reduction
+from infer.schema import AddressFacts, Reduction
 from infer.selection import Selected, select_subjects
+from infer.tenures import changes_of_hands
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -58,6 +60,12 @@ class Scene:
         """Who the logged endpoints and the backends of Services are to a policy."""
         workloads = {w.id: w for w in self.grouped.workloads}
         return Cast(self.enriched.endpoints, workloads, self.enriched.namespaces)
+
+
+def address_facts(inventory: Inventory) -> AddressFacts:
+    """What ``reduce`` should know of the addresses of an inventory before it groups records."""
+    tenures = changes_of_hands(AddressBook.of(inventory).pods)
+    return AddressFacts(tenures, known_ports(inventory))
 
 
 def set_scene(

@@ -71,6 +71,9 @@ _EDGE_ENDPOINT: Final = MappingProxyType(
         "service": "VARCHAR",
         "ip": "VARCHAR",
         "labels": "VARCHAR",  # JSON list of the items, sorted; NULL: not logged
+        # since when the address has been in these hands, and "+" where the record goes beyond;
+        # NULL: told by a pod's name, never changed hands, or no time
+        "tenure": "VARCHAR",
     }
 )
 
@@ -127,6 +130,20 @@ class Window:
 
 
 ALWAYS: Final = Window()
+
+
+@dataclass(frozen=True, slots=True)
+class AddressFacts:
+    """What is known of addresses before a log is read.
+
+    Attributes:
+        tenures: of addresses that change hands: ``ip``, ``since`` (inclusive), ``until``
+            (exclusive), without gaps; NULL is open.
+        server_ports: ``place`` (an address, or ``namespace/pod``), ``protocol``, ``port``.
+    """
+
+    tenures: pd.DataFrame
+    server_ports: pd.DataFrame
 
 
 @dataclass(frozen=True, slots=True)

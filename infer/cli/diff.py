@@ -111,7 +111,7 @@ def diff(  # noqa: PLR0913, PLR0917 - an option each
     before = read_inventory(old_inventory) if old_inventory else None
     asked = _Asked([part.policies for part in parsed], before, now, additive)
     if flows:
-        with reading(flows, format, _whole(), quiet=quiet) as found:
+        with reading(flows, format, _whole(), inventory=now, quiet=quiet) as found:
             observed = _observed(found, now, tuple(namespace), profile, len(paths) < _BOTH)
         logs = found.logs
     else:

@@ -80,7 +80,9 @@ def evidence(  # noqa: PLR0913, PLR0917 - an option each
         world_exact=world is World.EXACT,
     )
     known = read_inventory(inventory)
-    with reading(flows, format, span, strict=strict, quiet=quiet, threads=threads) as found:
+    with reading(
+        flows, format, span, inventory=known, strict=strict, quiet=quiet, threads=threads
+    ) as found:
         suggestion = suggest_policies(found.con, found.logs.reduction, known, options)
     behind = evidence_behind(ref, suggestion.policies, suggestion.evidence, suggestion.seen)
     subject = suggestion.subjects[f"{ref.namespace}/{ref.policy}"]

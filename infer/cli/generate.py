@@ -92,7 +92,9 @@ def generate(  # noqa: PLR0913, PLR0917 - an option each
     span = read_span(since, until)
     ranges = read_ranges(pod_cidr, service_cidr, node_cidr)
     known = read_inventory(inventory)
-    with reading(flows, format, span, strict=strict, quiet=quiet, threads=threads) as found:
+    with reading(
+        flows, format, span, inventory=known, strict=strict, quiet=quiet, threads=threads
+    ) as found:
         options = Options(
             namespaces=tuple(namespace),
             directions=direction.chosen,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from infer.engines.local import Span
+    from infer.model import Inventory
     from infer.netpol import Parsed, Profile
     from infer.schema import LogsRead
     from infer.sources import Source
@@ -30,27 +31,32 @@ class Reading:
 
 
 @contextmanager
-def reading(
+def reading(  # noqa: PLR0913 - an option each
     flows: Sequence[str],
     format_name: str | None,
     span: Span,
     *,
+    inventory: Inventory | None = None,
     strict: bool = False,
     quiet: bool = False,
     threads: int | None = None,
 ) -> Iterator[Reading]:
     """The logs, read with a progress bar where somebody watches.
 
+    The inventory tells, before records are grouped, when addresses change hands.
+
     Raises:
         InputError: as ``read_logs``, and with ``strict`` at the first malformed record.
     """
     from infer.engines.local import read_logs, refuse_malformed, session
+    from infer.scene import address_facts
     from infer.sources import find_sources
 
     with session(threads) as con, find_sources(flows, standard_input()) as sources:
         total = sum(source.path.stat().st_size for source in sources)
         with byte_progress(total, quiet) as progress:
-            logs = read_logs(con, sources, format_name, span, progress)
+            facts = None if inventory is None else address_facts(inventory)
+            logs = read_logs(con, sources, format_name, span, progress, facts)
         if strict:
             refuse_malformed(logs)
         yield Reading(con, logs, sources)

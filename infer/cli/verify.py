@@ -90,7 +90,9 @@ def verify(  # noqa: PLR0913, PLR0917 - an option each
     known = read_inventory(inventory)
     ranges = read_ranges(pod_cidr, service_cidr, node_cidr)
     span = read_span(since, until)
-    with reading(flows, format, span, strict=strict, quiet=quiet, threads=threads) as found:
+    with reading(
+        flows, format, span, inventory=known, strict=strict, quiet=quiet, threads=threads
+    ) as found:
         scene = set_scene(found.con, found.logs.reduction, known, ranges, cluster)
         plugin = profile_of(profile, found.logs)
     judge = verify_workloads if per is Per.WORKLOAD else verify_pods

@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING, Final
 from infer.errors import FormatUnknown, InputError, Location, RecordError
 from infer.readers import Format, Source, formats, recognise, sniff_format
 from infer.reduce import merge_reductions, reduce_flows
-from infer.schema import FileRead, LogsRead, Recognised, Reduction, Window, release_memory
+from infer.schema import (
+    AddressFacts,
+    FileRead,
+    LogsRead,
+    Recognised,
+    Reduction,
+    Window,
+    release_memory,
+)
 from infer.sources import check_whole, is_parquet
 
 if TYPE_CHECKING:
@@ -40,6 +48,14 @@ class Span:
     def relative(self) -> bool:
         """Whether the end of the log must be known first."""
         return isinstance(self.since, timedelta) or isinstance(self.until, timedelta)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What is the same for every file."""
+
+    window: Window
+    facts: AddressFacts | None
 
 
 @contextmanager
@@ -77,6 +93,7 @@ def read_logs(
     format_name: str | None = None,
     span: Span = Span(),
     progress: Progress | None = None,
+    facts: AddressFacts | None = None,
 ) -> LogsRead:
     """All files as one reduction; the same for the same records in any order and any files.
 
@@ -86,6 +103,7 @@ def read_logs(
         format_name: the format of every file; None: each is recognised by its content.
         span: which records count.
         progress: told while files are read.
+        facts: what is known of addresses.
 
     Raises:
         FormatUnknown: a file is of no known format.
@@ -95,7 +113,7 @@ def read_logs(
     with _told_by_duckdb():
         chosen = [(source, _format(source, format_name)) for source in sources]
         window = _window(con, chosen, span)
-        reduction, files = _read_all(con, chosen, window, progress)
+        reduction, files = _read_all(con, chosen, _Reading(window, facts), progress)
         release_memory(con)
     logs = LogsRead(reduction, files, window)
     if not logs.count("flow"):
@@ -138,7 +156,7 @@ def _format(source: Source, name: str | None) -> Format | None:
 def _read_all(
     con: DuckDBPyConnection,
     chosen: Sequence[tuple[Source, Format | None]],
-    window: Window,
+    reading: _Reading,
     progress: Progress | None,
 ) -> tuple[Reduction, tuple[FileRead, ...]]:
     parts: list[Reduction] = []
@@ -151,7 +169,7 @@ def _read_all(
             done += size
             continue
         with _watched(con, source, done, size, progress):
-            part = _read_one(con, source, format_, window)
+            part = _read_one(con, source, format_, reading)
         files.append(_report(source, format_, part))
         parts.append(part)
         if len(parts) >= _MERGE_EVERY:
@@ -163,10 +181,11 @@ def _read_all(
 
 
 def _read_one(
-    con: DuckDBPyConnection, source: Source, format_: Format, window: Window
+    con: DuckDBPyConnection, source: Source, format_: Format, reading: _Reading
 ) -> Reduction:
     check_whole(source)
-    return reduce_flows(con, format_.read(con, source), window, columnar=is_parquet(source))
+    flows, columnar = format_.read(con, source), is_parquet(source)
+    return reduce_flows(con, flows, reading.window, reading.facts, columnar=columnar)
 
 
 def _empty(con: DuckDBPyConnection) -> Reduction:

@@ -115,7 +115,7 @@ def _of_record(record: PodRecord) -> NamedEnd:
     pod = Pod(
         record.namespace,
         record.name,
-        record.labels,
+        record.labels or (),
         record.ips,
         record.ports,
         host_network=record.host_network,

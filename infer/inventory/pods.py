@@ -31,9 +31,10 @@ def pod_records(
 ) -> tuple[tuple[PodRecord, ...], tuple[str, ...]]:
     """Every pod of every snapshot once, sorted by namespace, name and creation; and warnings.
 
-    A pod counts as the same under one namespace, name and uid; its newest snapshot tells it. One
-    that a newer snapshot of its namespace no longer shows is ``gone`` by that snapshot's time, or
-    by the creation of a pod of its own name. A snapshot that has nothing of the namespace in
+    A pod counts as the same under one namespace, name and uid; its newest snapshot tells it, but
+    for what only an older one has: addresses, and labels. One that a newer snapshot of its
+    namespace no longer shows is ``gone`` by that snapshot's time, by the end of its grace period,
+    or by the creation of a pod of its own name. A snapshot that has nothing of the namespace in
     common with the older one is another selection, not a later look, and says nothing.
     """
     sightings = [
@@ -47,13 +48,22 @@ def pod_records(
 
 
 def _newest(sightings: Sequence[_Sighting]) -> dict[tuple[str, ...], _Sighting]:
-    """The last sighting of each pod; an evicted pod keeps the addresses that it once had."""
+    """The last sighting of each pod, which keeps what only an earlier one knew.
+
+    An evicted pod shows no address; a list of addresses shows no labels.
+    """
     found: dict[tuple[str, ...], _Sighting] = {}
     for each in sightings:
-        before = found.get(each.identity, each).record.ips
-        record = replace(each.record, ips=each.record.ips or before)
-        found[each.identity] = replace(each, record=record)
+        before = found.get(each.identity, each).record
+        found[each.identity] = replace(each, record=_completed(each.record, before))
     return found
+
+
+def _completed(now: PodRecord, before: PodRecord) -> PodRecord:
+    if now.labels is None:
+        now = replace(now, labels=before.labels, ports=before.ports, node=now.node or before.node)
+        now = replace(now, created=before.created, started=before.started or now.started)
+    return replace(now, ips=now.ips or before.ips)
 
 
 def _identity(pod: ApiObject) -> tuple[str, ...]:
@@ -73,7 +83,8 @@ def _changed_labels(
     lost: dict[str, set[str]] = {}
     for each in sightings:
         now = newest[each.identity].record
-        pairs = {f"{key}={value}" for key, value in set(each.record.labels) - set(now.labels)}
+        before = set(each.record.labels or ())
+        pairs = {f"{key}={value}" for key, value in before - set(now.labels or ())}
         lost.setdefault(f"{now.namespace}/{now.name}", set()).update(pairs)
     return tuple(
         f"pod {name} had {', '.join(sorted(pairs))} before: its newest labels decide"
@@ -91,7 +102,7 @@ def _pod_record(pod: ApiObject, owners: Owners) -> PodRecord:
     return PodRecord(
         namespace=pod.namespace,
         name=pod.name,
-        labels=metadata.get("labels").labels(),
+        labels=metadata.get("labels").labels() if pod.whole else None,
         ips=_addresses(status),
         node=spec.get("nodeName").text() or None,
         host_network=bool(spec.get("hostNetwork").flag()),
@@ -99,7 +110,8 @@ def _pod_record(pod: ApiObject, owners: Owners) -> PodRecord:
         owner=owners.of(pod),
         ports=_ports(spec),
         created=metadata.get("creationTimestamp").time() or status.get("startTime").time(),
-        gone=_last_end(status) if finished else None,
+        gone=_last_end(status) if finished else metadata.get("deletionTimestamp").time(),
+        started=status.get("startTime").time(),
     )
 
 

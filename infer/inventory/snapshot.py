@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -67,13 +67,17 @@ _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 
 @dataclass(frozen=True, slots=True)
 class ApiObject:
-    """One object of a known kind; ``rank`` counts the snapshots, oldest first."""
+    """One object of a known kind; ``rank`` counts the snapshots, oldest first.
+
+    ``whole`` is False for what stands for an object of which only a few columns are known.
+    """
 
     kind: str
     namespace: str
     name: str
     body: Field
     rank: int = 0
+    whole: bool = True
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -114,7 +118,7 @@ def _age(time: datetime | None) -> float:
 
 
 def _ranked(each: ApiObject, rank: int) -> ApiObject:
-    return ApiObject(each.kind, each.namespace, each.name, each.body, rank)
+    return replace(each, rank=rank)
 
 
 def _read_snapshot(path: Path) -> Snapshot:

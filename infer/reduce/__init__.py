@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Final
 
 from infer import schema
 from infer.reduce.edges import ATTRIBUTES, PLAIN_KEYS, columns, edge_rows, tables
+from infer.reduce.facts import with_facts
 from infer.reduce.records import GROUPED_PAIRS, group_at_once, group_by_column, outside
-from infer.schema import ALWAYS, Reduction, Window
+from infer.schema import ALWAYS, AddressFacts, Reduction, Window
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,6 +30,7 @@ def reduce_flows(
     con: DuckDBPyConnection,
     flows: DuckDBPyRelation,
     window: Window = ALWAYS,
+    facts: AddressFacts | None = None,
     *,
     columnar: bool = False,
 ) -> Reduction:
@@ -41,14 +43,16 @@ def reduce_flows(
         con: an embedded DuckDB session.
         flows: columns of ``schema.FLOW``.
         window: which records count.
+        facts: what is known of addresses; None: nothing. Reductions that are merged later should
+            be made with equal facts.
         columnar: a scan costs what its columns cost, as in Parquet. Then three narrow scans are
             faster than a wide one; what comes back is the same.
 
     Raises:
         InputError: two endpoints have the same 64-bit hash.
     """
-    marked = flows.project(f"{outside(window)} AS outside, *")
-    with tables(con, "grouped", "found"):
+    with tables(con, "grouped", "found"), with_facts(con, flows, facts) as known:
+        marked = known.project(f"{outside(window)} AS outside, *")
         ends = group_by_column(con, marked) if columnar else group_at_once(marked)
         edges = edge_rows(con, GROUPED_PAIRS, ends)
         return Reduction(edges, schema.to_frame(con.sql(_NOTES_SQL)))

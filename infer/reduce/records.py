@@ -1,7 +1,8 @@
 """The records of a log as pairs of endpoints and as endpoints: what each can say of itself, in SQL.
 
-``flows`` is the FLOW relation with ``outside``: whether a record is outside the window. Pairs come
-to be in the table ``grouped``, endpoints there as well (one scan) or in ``found`` (a scan a side).
+``flows`` is the FLOW relation with what ``facts`` adds, and ``outside``: whether a record is
+outside the window. Pairs come to be in the table ``grouped``, endpoints there as well (one scan)
+or in ``found`` (a scan a side).
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ from infer.model import Endpoint, Inventory, Ranges, Seen
 from infer.orient import Oriented, known_ports, orient_edges
 from infer.reduce import merge_reductions, reduce_flows
 from infer.scan import find_scans
+from infer.scene import address_facts
 from infer.schema import Reduction
 
 Row = Mapping[str, object]
@@ -103,11 +104,12 @@ def _duckdb() -> DuckDBPyConnection:
     return con
 
 
-def reduced(rows: Iterable[Row]) -> Reduction:
-    """Rows as one file."""
+def reduced(rows: Iterable[Row], inventory: Inventory = NOTHING) -> Reduction:
+    """Rows as one file, read knowing an inventory's addresses."""
     con = _duckdb()
     con.register("written", table(rows))
-    return reduce_flows(con, schema.project(con.table("written"), schema.FLOW))
+    flows = schema.project(con.table("written"), schema.FLOW)
+    return reduce_flows(con, flows, facts=address_facts(inventory))
 
 
 def merged(*parts: Reduction) -> Reduction:
@@ -117,7 +119,7 @@ def merged(*parts: Reduction) -> Reduction:
 
 def oriented(rows: Iterable[Row], inventory: Inventory = NOTHING) -> Oriented:
     """Rows up to connections."""
-    return orient(reduced(rows), inventory)
+    return orient(reduced(rows, inventory), inventory)
 
 
 def orient(reduction: Reduction, inventory: Inventory = NOTHING) -> Oriented:

@@ -24,7 +24,10 @@ def names(*pods: PodRecord, at: tuple[float, float] | None) -> list[str | None]:
     ("at", "found"),
     [
         ((100, 900), ["old"]),
-        ((1030, 2000), ["new"]),  # within the skew of both clocks, but surely the new one's
+        ((1030, 2000), ["old", "new"]),  # within the skew of both clocks
+        ((1061, 2000), ["new"]),
+        ((100, 940), ["old"]),
+        ((100, 960), ["old", "new"]),
         ((1002, 1005), ["old", "new"]),  # between the two
         ((500, 1500), ["old", "new"]),  # one edge over both
         ((-900, -500), []),  # before either
