@@ -42,7 +42,9 @@ def inspect(  # noqa: PLR0913, PLR0917 - an option each
 
     span = read_span(since, until)
     known = read_inventory(inventory)
-    with reading(flows, format, span, strict=strict, quiet=quiet, threads=threads) as found:
+    with reading(
+        flows, format, span, inventory=known, strict=strict, quiet=quiet, threads=threads
+    ) as found:
         recognised = recognise_files(found.sources, format)
         inspection = inspect_logs(found.con, found.logs, recognised, known)
     advice = advise(inspection, known)
