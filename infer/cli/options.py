@@ -199,7 +199,7 @@ ProfileOption = Annotated[
     ProfileChoice,
     typer.Option(
         help="Network plugin whose behaviour the replay follows; auto: cilium for Hubble logs, "
-        "else the API's text.",
+        "calico for Calico's, else the API's text.",
         rich_help_panel=_CLUSTER,
     ),
 ]

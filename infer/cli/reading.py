@@ -63,13 +63,14 @@ def reading(  # noqa: PLR0913 - an option each
 
 
 def profile_of(choice: ProfileChoice, logs: LogsRead) -> Profile:
-    """The plugin that was named; else Cilium for logs that only Cilium writes."""
+    """The plugin that was named; else the one that alone writes such logs."""
     from infer.netpol import Profile
 
     if choice is not ProfileChoice.AUTO:
         return Profile(choice.value)
     formats = {file.format for file in logs.files if file.format}
-    return Profile.CILIUM if formats == {"hubble"} else Profile.SPEC
+    writers = {"hubble": Profile.CILIUM, "calico": Profile.CALICO}
+    return writers.get(formats.pop(), Profile.SPEC) if len(formats) == 1 else Profile.SPEC
 
 
 def policies_of(arguments: Sequence[str], *, lenient: bool) -> Parsed:

@@ -95,6 +95,19 @@ def time(text: str) -> str:
         ELSE make_timestamp(epoch_us(TRY_CAST(rtrim({zoned}, ':') AS TIMESTAMPTZ))) END"""
 
 
+def any_time(text: str) -> str:
+    """A time, in UTC unless it says otherwise, or a number since 1970 by its size.
+
+    Numbers count seconds, milli-, micro- or nanoseconds, whichever gives a time of this age.
+    """
+    number = f"TRY_CAST({text} AS DOUBLE)"
+    return f"""CASE WHEN {number} IS NULL THEN {time(f"{text}::VARCHAR")}
+        WHEN {number} BETWEEN 0 AND 1e11 THEN make_timestamp(({number} * 1e6)::BIGINT)
+        WHEN {number} BETWEEN 0 AND 1e14 THEN make_timestamp(({number} * 1e3)::BIGINT)
+        WHEN {number} BETWEEN 0 AND 1e17 THEN make_timestamp({number}::BIGINT)
+        WHEN {number} BETWEEN 0 AND 9e18 THEN make_timestamp(({number} / 1e3)::BIGINT) END"""
+
+
 def address(text: str) -> str:
     """An IP address in lower case; an IPv4 address mapped into IPv6 becomes plain again.
 

@@ -24,7 +24,10 @@ Fields = Mapping[str, Shape]
 
 _DAMAGED_AFTER: Final = 1024 * 1024  # no string of a record is as long
 _BETWEEN: Final = re.compile(r"[\s,\[\]]*")
+_COMMA: Final = re.compile(r"[\s,]*")
+_LONGEST_MATCH: Final = 200
 _ARRAY: Final = re.compile(r"\[\s*(?:[\[{\]]|$)")
+_NO_OBJECT: Final = re.compile(rb"\n[^{\r\n]")  # also a byte order mark at the start
 _NEXT_OBJECT: Final = re.compile(r"\n[\s,\[]*(?=\{)")
 
 
@@ -49,6 +52,21 @@ def parse_json(con: DuckDBPyConnection, texts: Texts, fields: Fields) -> DuckDBP
     parsed = f"CASE WHEN is_json THEN from_json(text, {structure}) END AS record"
     columns = ", ".join(f"record.{sql.column(n)} AS {sql.column(n)}" for n in fields)
     return checked.project(f"line, is_json, {parsed}").project(f"line, is_json, {columns}")
+
+
+def is_lines(source: Source) -> bool:
+    """Whether each line that is not blank starts an object, so that a scan finds the records.
+
+    Raises:
+        InputError: the file cannot be read to its end.
+    """
+    rest = b"\n"
+    for chunk in chunks(source):
+        block, _, rest = (rest + chunk).rpartition(b"\n")
+        if _NO_OBJECT.search(block) or len(rest) >= LONGEST_LINE:
+            return False
+        rest = b"\n" + rest
+    return not _NO_OBJECT.search(rest)
 
 
 def is_document(start: str) -> bool:
@@ -85,27 +103,99 @@ def json_values(source: Source) -> Iterator[tuple[int, str]]:
     Raises:
         InputError: the file cannot be read to its end.
     """
-    decode = json.JSONDecoder().raw_decode
-    pieces = _decoded(source)
-    text, at, line = next(pieces, ""), 0, 1
+    text = JsonText(source)
     while True:
-        between = _BETWEEN.match(text, at)
-        start = between.end() if between else at
-        line, at = line + text.count("\n", at, start), start
-        try:
-            _, end = decode(text, at)
-        except ValueError as error:
-            position = error.pos if isinstance(error, json.JSONDecodeError) else at
-            more = next(pieces, "") if len(text) - position < _DAMAGED_AFTER else ""
-            if more:
-                text, at = text[at:] + more, 0
-                continue
-            if at >= len(text):
+        text.skip(_BETWEEN)
+        if (found := text.value()) is None:
+            return
+        yield found
+
+
+def json_elements(source: Source, holder: re.Pattern[str]) -> Iterator[tuple[int, str]]:
+    """``(line number, text)`` of the elements of each array that ``holder`` finds the start of.
+
+    What stands around these arrays is passed over; what cannot be parsed in one is one text, as in
+    ``json_values``.
+
+    Args:
+        source: one or more JSON objects.
+        holder: matches up to the bracket, as in ``"items": [``.
+
+    Raises:
+        InputError: the file cannot be read to its end.
+    """
+    text = JsonText(source)
+    while text.find(holder):
+        yield from text.elements()
+
+
+class JsonText:
+    """The text of a JSON file, a piece of it at a time, and how far it was read."""
+
+    __slots__ = ("_at", "_decode", "_line", "_pieces", "_text")
+
+    def __init__(self, source: Source) -> None:
+        """Stand at the start of the file."""
+        self._pieces = _decoded(source)
+        self._text = next(self._pieces, "")
+        self._at, self._line = 0, 1
+        self._decode = json.JSONDecoder().raw_decode
+
+    def skip(self, pattern: re.Pattern[str]) -> None:
+        """Go over what matches here; it may match nothing."""
+        while match := pattern.match(self._text, self._at):
+            self._go_to(match.end())
+            if self._at < len(self._text) or not self._read_on():
                 return
-            resumed = _NEXT_OBJECT.search(text, at)
-            end = resumed.end() if resumed else len(text)
-        yield line, text[at:end]
-        line, at = line + text.count("\n", at, end), end
+
+    def find(self, pattern: re.Pattern[str]) -> re.Match[str] | None:
+        """Go behind the next match, of at most 200 characters; None at the end of the file."""
+        while not (match := pattern.search(self._text, self._at)):
+            self._go_to(max(self._at, len(self._text) - _LONGEST_MATCH))
+            if not self._read_on():
+                return None
+        self._go_to(match.end())
+        return match
+
+    def value(self) -> tuple[int, str] | None:
+        """The value that starts here, with its line; what is broken up to the next object's line.
+
+        None at the end of the file.
+        """
+        while True:
+            try:
+                _, end = self._decode(self._text, self._at)
+            except ValueError as error:
+                position = error.pos if isinstance(error, json.JSONDecodeError) else self._at
+                is_near = len(self._text) - position < _DAMAGED_AFTER
+                if is_near and self._read_on():
+                    continue
+                if self._at >= len(self._text):
+                    return None
+                resumed = _NEXT_OBJECT.search(self._text, self._at)
+                end = resumed.end() if resumed else len(self._text)
+            found = self._line, self._text[self._at : end]
+            self._go_to(end)
+            return found
+
+    def elements(self) -> Iterator[tuple[int, str]]:
+        """The values up to the bracket that ends the array in which the text stands."""
+        while True:
+            self.skip(_COMMA)
+            if self._text.startswith("]", self._at) or (found := self.value()) is None:
+                return
+            yield found
+
+    def _go_to(self, at: int) -> None:
+        self._line += self._text.count("\n", self._at, at)
+        self._at = at
+
+    def _read_on(self) -> bool:
+        """Add a piece and let go of what was read; whether there was one."""
+        more = next(self._pieces, "")
+        if more:
+            self._text, self._at = self._text[self._at :] + more, 0
+        return bool(more)
 
 
 def _type(shape: Shape) -> str:

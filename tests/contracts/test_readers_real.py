@@ -24,6 +24,11 @@ AWS = {
     "variants/custom-order-v5-header.SYNTHETIC.log": {"flow": 200},
     "variants/s3-text-v2-header.log.gz": {"flow": 3000},
 }
+# Other formats: a file's format and what is in it.
+OTHERS = {
+    "calico/enterprise-flows.log.docs-sample.jsonl": ("calico", {"flow": 2}),
+    "calico/whisker-flows.SYNTHETIC-from-schema.json": ("calico", {"flow": 1}),
+}
 
 
 @pytest.mark.parametrize("name", sorted(HUBBLE))
@@ -42,6 +47,16 @@ def test_real_vpc_flow_logs_are_all_read(name: str, samples: Path) -> None:
 
     assert format_of(path) == "aws_vpc"
     assert kinds(rows_of(path, "aws_vpc")) == AWS[name]
+
+
+@pytest.mark.parametrize("name", sorted(OTHERS))
+def test_samples_of_other_formats_are_all_read(name: str, samples: Path) -> None:
+    """Every record is a row of its kind, none malformed, and one format alone knows the file."""
+    path, (format_, expected) = samples / name, OTHERS[name]
+
+    assert format_of(path) == format_
+    assert kinds(rows_of(path, format_)) == expected
+    assert malformed_of(path, format_) == []
 
 
 def test_parquet_in_hive_directories_says_what_the_text_says(samples: Path) -> None:

@@ -7,13 +7,13 @@ file (what Hubble writes) or in lowerCamelCase.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from infer import schema
 from infer.readers import _expressions as sql
-from infer.readers._json import Fields, Shape
+from infer.readers._json import Fields
+from infer.readers._protobuf import both_spellings, spelled
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyRelation
@@ -83,34 +83,15 @@ _EVENTS: Final[Fields] = {
 }
 
 
-def _camel(name: str) -> str:
-    return re.sub(r"_([a-z])", lambda match: match[1].upper(), name)
-
-
-def _both(fields: Mapping[str, Shape]) -> dict[str, Shape]:
-    """The fields in both spellings, all the way down."""
-    inner = {name: _both_below(shape) for name, shape in fields.items()}
-    return {**inner, **{_camel(name): shape for name, shape in inner.items()}}
-
-
-def _both_below(shape: Shape) -> Shape:
-    match shape:
-        case str():
-            return shape
-        case list():
-            return [_both_below(item) for item in shape]
-    return _both(shape)
-
-
 # An event holds a flow or something else, and says when and where.
 EVENT: Final[Fields] = {
-    "flow": _both(_FLOW),
-    **_both({"time": "VARCHAR", "node_name": "VARCHAR"}),
-    **_both(_EVENTS),
+    "flow": both_spellings(_FLOW),
+    **both_spellings({"time": "VARCHAR", "node_name": "VARCHAR"}),
+    **both_spellings(_EVENTS),
 }
 
 # Before Hubble 0.11 a line was the bare flow. A scan for these costs a fifth more.
-RECORD: Final[Fields] = {**_both(_FLOW), **EVENT}
+RECORD: Final[Fields] = {**both_spellings(_FLOW), **EVENT}
 
 
 def to_flow(records: DuckDBPyRelation) -> DuckDBPyRelation:
@@ -120,12 +101,12 @@ def to_flow(records: DuckDBPyRelation) -> DuckDBPyRelation:
     ``is_json`` where the scan knows them.
     """
     have = set(records.columns)
-    bare = {name: [_spelled("", name)] if name in have else [] for name in _FLOW}
-    flow = [_as(_spelled("flow.", name, *bare[name]), name) for name in _FLOW]
-    events = [_as(_spelled("", name), name) for name in _EVENTS]
+    bare = {name: [spelled("", name)] if name in have else [] for name in _FLOW}
+    flow = [_as(spelled("flow.", name, *bare[name]), name) for name in _FLOW]
+    events = [_as(spelled("", name), name) for name in _EVENTS]
     carried: list[str] = [name for name in ("line", "is_json") if name in records.columns]
     # A flow that is not an object is a struct of NULLs to DuckDB.
-    telling = (_spelled("flow.", name, *bare[name]) for name in _TELLING)
+    telling = (spelled("flow.", name, *bare[name]) for name in _TELLING)
     is_flow = " OR ".join(f"{field} IS NOT NULL" for field in ("flow.time", *telling))
     kind = f"CASE WHEN {is_flow} THEN 'flow' {_OTHER_KINDS} END"
     told = records.project(", ".join([_as(kind, "kind"), *flow, *events, *carried]))
@@ -148,13 +129,6 @@ def _as(text: str, name: str) -> str:
     return f"{text} AS {sql.column(name)}"
 
 
-def _spelled(base: str, name: str, *more: str) -> str:
-    """A field in either spelling; then what else it may be."""
-    names = dict.fromkeys((name, _camel(name)))
-    terms = [*(f"{base}{sql.column(n)}" for n in names), *more]
-    return terms[0] if len(terms) == 1 else f"coalesce({', '.join(terms)})"
-
-
 _TELLING: Final = ("verdict", "IP", "l4", "source", "destination")
 _OTHER_KINDS: Final = """
     WHEN lost_events IS NOT NULL OR "lostEvents" IS NOT NULL THEN 'lost_events'
@@ -165,12 +139,12 @@ _OTHER_KINDS: Final = """
 
 def _port_text(end: str) -> str:
     name = f"{end}_port"
-    terms = (_spelled(f"l4.{layer}.", name) for layer in ("TCP", "UDP", "SCTP"))
+    terms = (spelled(f"l4.{layer}.", name) for layer in ("TCP", "UDP", "SCTP"))
     return f"coalesce({', '.join(terms)})"
 
 
 _TEXTS: Final[Mapping[str, str]] = {
-    "time_text": f"coalesce({_spelled('lost_events.', 'first')}, time)",
+    "time_text": f"coalesce({spelled('lost_events.', 'first')}, time)",
     "src_ip_text": """nullif("IP".source, '')""",
     "dst_ip_text": """nullif("IP".destination, '')""",
     "src_port_text": _port_text("source"),
@@ -220,7 +194,7 @@ _TCP_FLAGS: Final = f"""CASE WHEN l4."TCP".flags IS NOT NULL THEN {
 } END"""
 
 _WEIGHT: Final = "greatest(1, " + " + ".join(
-    f"coalesce(TRY_CAST({_spelled('aggregate.', f'{name}_flow_count')} AS BIGINT), 0)"
+    f"coalesce(TRY_CAST({spelled('aggregate.', f'{name}_flow_count')} AS BIGINT), 0)"
     for name in ("ingress", "egress", "unknown_direction")
 ) + ")"  # fmt: skip
 
@@ -244,7 +218,7 @@ def _values() -> dict[str, str]:
         "traffic_direction": """CASE WHEN traffic_direction IN ('INGRESS', 'EGRESS')
             THEN traffic_direction END""",
         "weight": _WEIGHT,
-        "lost": f"TRY_CAST({_spelled('lost_events.', 'num_events_lost')} AS BIGINT)",
+        "lost": f"TRY_CAST({spelled('lost_events.', 'num_events_lost')} AS BIGINT)",
     }
     for name in ("verdict", "first_packet", "weight"):
         given[name] = f"CASE WHEN kind = 'flow' THEN {given[name]} END"
@@ -255,9 +229,9 @@ def _values() -> dict[str, str]:
 def _endpoint(side: str, end: str) -> dict[str, str]:
     service = f"{end}_service"
     return {
-        f"{side}_cluster": _spelled(f"{end}.", "cluster_name"),
+        f"{side}_cluster": spelled(f"{end}.", "cluster_name"),
         f"{side}_namespace": f"{end}.namespace",
-        f"{side}_pod": _spelled(f"{end}.", "pod_name"),
+        f"{side}_pod": spelled(f"{end}.", "pod_name"),
         f"{side}_workload": f"{end}.workloads[1].name",
         f"{side}_workload_kind": f"{end}.workloads[1].kind",
         f"{side}_service": f"CASE WHEN {service}.name IS NOT NULL"

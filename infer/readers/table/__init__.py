@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
@@ -11,33 +10,38 @@ from infer import schema
 from infer.errors import InputError, Location
 from infer.readers import Format, Source
 from infer.readers import _expressions as sql
+from infer.readers._csv import WRONG, Header, csv_texts, first_line, header_of, scan_csv
 from infer.readers._json import Fields, is_document, json_texts, parse_json, scan_json
 from infer.readers._parquet import scan_parquet
-from infer.readers._texts import LONGEST_LINE, Texts, is_odd_text
+from infer.readers._texts import Texts
 from infer.readers.table.columns import to_flow
 from infer.readers.table.names import Choice, choose, plain_name
-from infer.sources import check_whole, duckdb_path, head, is_parquet, lines
+from infer.sources import check_whole, head, is_parquet
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
-_SEPARATORS: Final = (",", "\t", ";", "|")
-_SEPARATED: Final = dict(zip(_SEPARATORS, ("CSV", "TSV", "CSV with ;", "CSV with |"), strict=True))
+_SEPARATED: Final = {",": "CSV", "\t": "TSV", ";": "CSV with ;", "|": "CSV with |"}
 _PARQUET: Final = b"PAR1"
-_WRONG: Final = "#wrong"  # no column of a table, but what is wrong with a row
 _LOOKED_AT: Final = 50
 
-# These and the addresses make it a VPC flow log.
-_OF_AWS: Final = frozenset(
-    {"accountid", "interfaceid", "logstatus", "pktsrcaddr", "pktdstaddr", "trafficpath"}
+# Columns by which a table is a format of its own: one of each set.
+_OTHER_FORMATS: Final = (
+    (  # AWS VPC flow logs
+        {"accountid", "interfaceid", "logstatus", "pktsrcaddr", "pktdstaddr", "trafficpath"},
+        {"srcaddr", "pktsrcaddr"},
+    ),
+    ({"sourcename", "sourcenameaggr"}, {"destname", "destnameaggr"}),  # Calico
+    ({"sourcetransportport"}, {"flowstartseconds", "flowtype", "sourcepodlabels"}),  # Antrea
+    ({"srcaddr"}, {"dstaddr"}, {"timereceived", "timeflowstartms", "timeflowendms"}),  # NetObserv
 )
 
 
 def sniff(head: bytes) -> bool:
-    """Whether column names tell both ends of a flow; those of AWS VPC flow logs are left alone."""
+    """Whether column names tell both ends of a flow; other formats are left alone."""
     names = _names_in(head)
     plain = {plain_name(name) for name in names}
-    if plain & _OF_AWS and plain & {"srcaddr", "pktsrcaddr"}:
+    if any(all(plain & marks for marks in groups) for groups in _OTHER_FORMATS):
         return False
     return choose(names).is_of_flows()
 
@@ -105,7 +109,7 @@ def _written(source: Source) -> str:
     text = head(source).decode("utf-8", "replace").lstrip()
     if text.startswith(("{", "[")):
         return "JSON" if is_document(text) else "JSON lines"
-    return _SEPARATED[_header(text.split("\n", 1)[0])[1]]
+    return _SEPARATED[_header(text.split("\n", 1)[0]).separator]
 
 
 def _names_in(head: bytes) -> list[str]:
@@ -115,7 +119,7 @@ def _names_in(head: bytes) -> list[str]:
     text = head.decode("utf-8", "replace").lstrip()
     if text.startswith(("{", "[")):
         return _json_names(text)
-    return _header(text.split("\n", 1)[0])[0]
+    return list(_header(text.split("\n", 1)[0]).names)
 
 
 def _parquet_names(footer: bytes) -> list[str]:
@@ -147,17 +151,8 @@ def _json_names(text: str) -> list[str]:
     return list(names)
 
 
-def _header(line: str) -> tuple[list[str], str]:
-    """The names in a CSV header and what separates them: that with which most are known."""
-    splits = [(_split(line.strip(), separator), separator) for separator in _SEPARATORS]
-    return max(splits, key=lambda split: (len(choose(split[0]).columns), len(split[0])))
-
-
-def _split(line: str, separator: str) -> list[str]:
-    try:
-        return next(csv.reader([line], delimiter=separator), [])
-    except csv.Error:  # a lone carriage return
-        return []
+def _header(line: str) -> Header:
+    return header_of(line, lambda names: len(choose(names).columns))
 
 
 def _column_names(source: Source) -> list[str]:
@@ -186,10 +181,11 @@ def _rows(con: DuckDBPyConnection, source: Source) -> tuple[DuckDBPyRelation, Ch
     if text.startswith("{") and not is_document(text):
         check_whole(source)
         return _marked(scan_json(con, source, _fields(choice)), choice), choice
-    if not text.startswith(("{", "[")) and not is_odd_text(source):
-        rows = _of_csv(con, source, choice)
-        if _is_regular(rows):
-            return rows, choice
+    header = _header(first_line(source))
+    found = None if text.startswith(("{", "[")) else scan_csv(con, source, header)
+    if found is not None:
+        chosen = ", ".join(map(sql.column, _chosen(choice)))
+        return found.project(f"{chosen}, NULL::VARCHAR AS wrong, NULL::BIGINT AS line"), choice
     return _numbered(con, source)
 
 
@@ -199,53 +195,14 @@ def _numbered(con: DuckDBPyConnection, source: Source) -> tuple[DuckDBPyRelation
         return _of_parquet(con, source)
     choice = _choice(source)
     is_json = head(source).lstrip().startswith((b"{", b"["))
-    texts = Texts(lambda: (json_texts if is_json else _csv_texts)(source))
+    header = _header(first_line(source))
+    texts = Texts(lambda: json_texts(source) if is_json else csv_texts(source, header))
     return _marked(parse_json(con, texts, _fields(choice)), choice), choice
-
-
-def _csv_texts(source: Source) -> Iterator[tuple[int, str]]:
-    """The rows of a CSV file as JSON objects; the header is none."""
-    names = _unique(_column_names(source))
-    separator = _header(_first_line(source))[1]
-    rows = csv.reader(map(_printable, lines(source)), delimiter=separator)
-    next(rows, None)
-    while True:
-        try:
-            row = next(rows)
-        except StopIteration:
-            return
-        except csv.Error as error:  # a cell without end; the next line starts anew
-            yield rows.line_num, json.dumps({_WRONG: f"no CSV ({error})"})
-            continue
-        if len(row) == len(names):
-            yield rows.line_num, json.dumps(dict(zip(names, row, strict=True)))
-        elif row:
-            what = f"has {len(row)} fields and not {len(names)}"
-            yield rows.line_num, json.dumps({_WRONG: what})
-
-
-def _printable(line: bytes) -> str:
-    """A line for ``csv``, which stops at NUL and at a carriage return within it."""
-    text = line.decode("utf-8", "replace")
-    return text.replace("\0", "\ufffd").replace("\r", "\ufffd") + "\n"
-
-
-def _first_line(source: Source) -> str:
-    return head(source).decode("utf-8", "replace").lstrip().split("\n", 1)[0]
-
-
-def _unique(names: list[str]) -> list[str]:
-    """The names, those that came before made distinct; columns of SQL have no case."""
-    seen: dict[str, str] = {}
-    for number, name in enumerate(names):
-        key = name.lower() if name and name.lower() not in seen else f"{name}:{number}"
-        seen[key.lower()] = name if key == name.lower() else key
-    return list(seen.values())
 
 
 def _fields(choice: Choice) -> Fields:
     """What is read of JSON: the chosen columns as text, lists and objects as JSON text."""
-    return dict.fromkeys((*_chosen(choice), _WRONG), "VARCHAR")
+    return dict.fromkeys((*_chosen(choice), WRONG), "VARCHAR")
 
 
 def _chosen(choice: Choice) -> list[str]:
@@ -256,37 +213,9 @@ def _marked(rows: DuckDBPyRelation, choice: Choice) -> DuckDBPyRelation:
     """The chosen columns with ``line`` and ``wrong``: where nothing at all could be read."""
     names = ", ".join(map(sql.column, _chosen(choice)))
     line = "line" if "line" in rows.columns else "NULL::BIGINT AS line"
-    said = sql.column(_WRONG)
+    said = sql.column(WRONG)
     wrong = f"coalesce({said}, CASE WHEN coalesce({names}) IS NULL THEN 'no row' END)"
     return rows.project(f"{names}, {wrong} AS wrong, {line}")
-
-
-def _of_csv(con: DuckDBPyConnection, source: Source, choice: Choice) -> DuckDBPyRelation:
-    names = _unique(_column_names(source))
-    rows = con.read_csv(
-        [duckdb_path(source)],
-        columns=dict.fromkeys(names, "VARCHAR"),
-        sep=_header(_first_line(source))[1],
-        header=True,
-        quotechar='"',
-        escapechar='"',
-        auto_detect=False,
-        max_line_size=LONGEST_LINE,
-        compression=source.compression.value,
-    )
-    chosen = ", ".join(map(sql.column, _chosen(choice)))
-    return rows.project(f"{chosen}, NULL::VARCHAR AS wrong, NULL::BIGINT AS line")
-
-
-def _is_regular(rows: DuckDBPyRelation) -> bool:
-    """Whether DuckDB scans the whole without an error: it would lose the rows it cannot split."""
-    import duckdb
-
-    try:
-        rows.aggregate("count(*)").fetchall()
-    except duckdb.Error:
-        return False
-    return True
 
 
 def _of_parquet(con: DuckDBPyConnection, source: Source) -> tuple[DuckDBPyRelation, Choice]:

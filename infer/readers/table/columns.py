@@ -144,7 +144,7 @@ def _values(choice: Choice) -> dict[str, str]:
     """Each FLOW column that the table can fill, as SQL over the texts of ``_given``."""
     has = choice.columns.keys()
     values = {what: sql.column(what) for what in has if what in schema.FLOW}
-    values |= {what: _time(what) for what in _TIMES if what in has}
+    values |= {what: sql.any_time(sql.column(what)) for what in _TIMES if what in has}
     values |= {what: sql.port(what) for what in _PORTS if what in has}
     values |= {what: sql.whole(what) for what in ("packets", "bytes") if what in has}
     values |= {what: sql.address(what) for what in ("src_ip", "dst_ip") if what in has}
@@ -163,17 +163,6 @@ def _values(choice: Choice) -> dict[str, str]:
     if "direction" in has:
         values["traffic_direction"] = _one_of("direction", _DIRECTIONS)
     return values | _reporter(choice)
-
-
-def _time(what: str) -> str:
-    """A time, in UTC unless it says otherwise, or a number since 1970 by its size."""
-    column = sql.column(what)
-    number = f"TRY_CAST({column} AS DOUBLE)"
-    return f"""CASE WHEN {number} IS NULL THEN {sql.time(f"{column}::VARCHAR")}
-        WHEN {number} BETWEEN 0 AND 1e11 THEN make_timestamp(({number} * 1e6)::BIGINT)
-        WHEN {number} BETWEEN 0 AND 1e14 THEN make_timestamp(({number} * 1e3)::BIGINT)
-        WHEN {number} BETWEEN 0 AND 1e17 THEN make_timestamp({number}::BIGINT)
-        WHEN {number} BETWEEN 0 AND 9e18 THEN make_timestamp(({number} / 1e3)::BIGINT) END"""
 
 
 def _endpoint(side: str, choice: Choice) -> dict[str, str]:
