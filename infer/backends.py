@@ -123,7 +123,7 @@ class Backends:
                 for number in _numbers(workload, wanted, spec):
                     yield workload.id, number
             for pod in self.hosts.get(service.namespace, ()):
-                if wanted.items() <= dict(pod.labels).items():
+                if wanted.items() <= dict(pod.labels or ()).items():
                     for number in _numbers_of(pod.ports, spec):
                         yield from ((Address(Kind.NODE, ip), number) for ip in pod.ips)
 
