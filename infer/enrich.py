@@ -313,7 +313,7 @@ def _inventory_pod(raw: _Raw, record: PodRecord, logged: _Logged | None) -> Endp
         namespace=record.namespace,
         pod=record.name,
         owner=record.owner or (logged.owner if logged else None),
-        labels=record.labels,
+        labels=record.labels if record.labels is not None or not logged else logged.labels,
         ip=ip,
         ports=record.ports,
         node=record.node or "",

@@ -43,7 +43,7 @@ def read_documents(path: Path) -> tuple[Document, ...]:
     Raises:
         InputError: the file cannot be read, unpacked, decoded or parsed.
     """
-    return load_documents(_read_text(path), str(path))
+    return load_documents(read_text(path), str(path))
 
 
 def load_documents(text: str, source: str) -> tuple[Document, ...]:
@@ -66,7 +66,12 @@ def load_documents(text: str, source: str) -> tuple[Document, ...]:
         raise InputError("the document is nested too deeply", at=Location(source)) from err
 
 
-def _read_text(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """The text of a file, gzip or not, in UTF-8 or as its byte order mark says.
+
+    Raises:
+        InputError: the file cannot be read, unpacked or decoded.
+    """
     at = Location(str(path))
     try:
         raw = path.read_bytes()

@@ -90,8 +90,9 @@ InventoryOption = Annotated[
     typer.Option(
         "--inventory",
         "-i",
-        help="Output of kubectl get ... -A -o json|yaml; repeatable, the newest decides.",
-        metavar="FILE",
+        help="Output of kubectl get ... -A -o json|yaml, or kube_pod_info as CSV; repeatable, the "
+        "newest decides. A file is as old as the newest time in it, or as @TIME says (RFC 3339).",
+        metavar="FILE[@TIME]",
         rich_help_panel=_INPUT,
         show_default=False,
     ),

@@ -20,8 +20,9 @@ def read_inventory(paths: Iterable[Path]) -> Inventory:
     """What one or more dumps of a cluster say, with the newest deciding; all of it sorted.
 
     A file is a snapshot: kubectl's JSON or YAML (a ``List``, a ``PodList`` and its like, single
-    objects, several documents), gzip or not. Its age is the latest time that it tells of
-    anything; among files of one age a later one in ``paths`` counts as newer. Exact, but for
+    objects, several documents), or ``kube_pod_info`` as CSV; gzip or not. Its age is what stands
+    after an ``@`` (``FILE@TIME``, RFC 3339), else the latest time that it tells of anything;
+    among files of one age a later one in ``paths`` counts as newer. Exact, but for
     owners whose ReplicaSets or Jobs are in no dump (see ``Owners.of``).
 
     Raises:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -11,7 +11,8 @@ from typing import Final
 
 from infer.errors import InputError, InventoryError, Location
 from infer.inventory.fields import Field, read_time
-from infer.manifests import Document, read_documents
+from infer.inventory.pod_info import as_pod, is_pod_info, read_pod_info
+from infer.manifests import Document, load_documents, read_text
 
 # Kind by kind the API groups it is read from: other groups use some of the names for other things
 # (Knative has a Service, OpenShift's configuration an Ingress).
@@ -103,8 +104,11 @@ class Snapshot:
 def read_snapshots(paths: Iterable[Path]) -> tuple[Snapshot, ...]:
     """One snapshot a file, oldest first; files of one moment, or of none, in the given order.
 
+    A path may say when its snapshot was made, as ``FILE@TIME``, unless a file is called so.
+
     Raises:
-        InventoryError: a file cannot be read, is malformed, or holds no object of a known kind.
+        InventoryError: a file cannot be read, is malformed, or holds no object of a known kind;
+            or what follows an ``@`` is no time.
     """
     read = sorted(map(_read_snapshot, paths), key=lambda s: (s.time is not None, _age(s.time)))
     return tuple(
@@ -121,12 +125,43 @@ def _ranked(each: ApiObject, rank: int) -> ApiObject:
     return replace(each, rank=rank)
 
 
-def _read_snapshot(path: Path) -> Snapshot:
-    at = Location(str(path))
+def _read_snapshot(named: Path) -> Snapshot:
+    path, asked = _dated(named)
     try:
-        documents = read_documents(path)
+        text = read_text(path)
+        if is_pod_info(text):
+            found = _of_pod_info(text, str(path))
+        else:
+            found = _of_documents(load_documents(text, str(path)), Location(str(path)))
+    except InventoryError:
+        raise
     except InputError as err:
         raise InventoryError(err.what, at=err.at, hint=err.hint) from err
+    return replace(found, time=asked or found.time)
+
+
+def _dated(path: Path) -> tuple[Path, datetime | None]:
+    """``FILE@TIME`` as both; a path that is a file's is taken as it is."""
+    name, mark, time = str(path).rpartition("@")
+    if not mark or path.exists():
+        return path, None
+    try:
+        return Path(name), read_time(time)
+    except ValueError as err:
+        if not Path(name).exists():
+            return path, None
+        what = f"what follows the @ is no time with an offset from UTC (found {time[:60]!r})"
+        hint = "say when the snapshot was made, such as FILE@2026-01-31T09:30:00Z"
+        raise InventoryError(what, at=Location(name), hint=hint) from err
+
+
+def _of_pod_info(text: str, source: str) -> Snapshot:
+    pods, time = read_pod_info(text, source)
+    bodies = (Field(as_pod(pod), Location(source, pod.line)) for pod in pods)
+    return Snapshot(time, tuple(replace(_api_object(body), whole=False) for body in bodies))
+
+
+def _of_documents(documents: Sequence[Document], at: Location) -> Snapshot:
     if not documents:
         raise InventoryError("the file is empty", at=at, hint=f"make it with: {_COMMAND}")
     bodies = [body for document in documents for body in _bodies(document)]
