@@ -32,17 +32,22 @@ from simulator.model import (
     WorkloadRef,
     World,
 )
+from simulator.recording import WHOLE, Recording, Segment, segments
 from simulator.sample import sample_cluster, sample_day, sample_edges
 from simulator.table import TableRow, table_rows, write_table
 from simulator.traffic import in_order, simulate
 from simulator.truth import TrueConnection, true_connections, write_truth
+from simulator.tuples import write_tuples
 
 __all__ = [
     "FIELDS_V2",
     "FIELDS_V5",
+    "WHOLE",
     "ApiServer",
     "HubbleOptions",
     "Party",
+    "Recording",
+    "Segment",
     "SimCluster",
     "SimConnection",
     "SimEdge",
@@ -75,6 +80,7 @@ __all__ = [
     "sample_cluster",
     "sample_day",
     "sample_edges",
+    "segments",
     "service_address",
     "simulate",
     "table_rows",
@@ -83,4 +89,5 @@ __all__ = [
     "write_hubble",
     "write_table",
     "write_truth",
+    "write_tuples",
 ]

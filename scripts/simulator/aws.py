@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from simulator.files import write_lines
 from simulator.model import Party, SimCluster, SimConnection, SimNode
+from simulator.recording import WHOLE, Recording, Segment, segments
 
 FIELDS_V2 = (
     "version",
@@ -42,34 +43,17 @@ FIELDS_V5 = (
     "flow-direction",
 )
 _NUMBERS = {"TCP": 6, "UDP": 17, "SCTP": 132}
-_SYN, _SYN_ACK, _FIN = 2, 18, 1
 _INTERVAL = 60
 
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """One direction of one connection at one interface; addresses are those of the packets."""
+    """One record of a connection at one interface; ``sends``: the interface's node sends it."""
 
     node: SimNode
-    src: tuple[str, int]
-    dst: tuple[str, int]
+    segment: Segment
     sends: bool
     accepted: bool
-    flags: int
-    packets: int
-    octets: int
-
-    def reply(self, connection: SimConnection) -> _Row:
-        """The answer's row at the same interface."""
-        return replace(
-            self,
-            src=self.dst,
-            dst=self.src,
-            sends=not self.sends,
-            flags=(_SYN_ACK | _FIN) if self.flags else 0,
-            packets=connection.reply_packets,
-            octets=connection.reply_bytes,
-        )
 
 
 def write_aws(
@@ -77,6 +61,7 @@ def write_aws(
     connections: Iterable[SimConnection],
     path: Path,
     fields: Sequence[str] = FIELDS_V5,
+    recording: Recording = WHOLE,
 ) -> int:
     """Writes a header line and one record a direction and interface, ordered by start time.
 
@@ -85,72 +70,65 @@ def write_aws(
     """
     lines = [
         (int(record["start"]), " ".join(record[field] for field in fields))
-        for record in _records(cluster, connections, fields)
+        for record in _records(cluster, connections, fields, recording)
     ]
     write_lines(path, [" ".join(fields), *(line for _, line in sorted(lines))])
     return len(lines)
 
 
 def _records(
-    cluster: SimCluster, connections: Iterable[SimConnection], fields: Sequence[str]
+    cluster: SimCluster,
+    connections: Iterable[SimConnection],
+    fields: Sequence[str],
+    recording: Recording,
 ) -> Iterator[dict[str, str]]:
     version = "5" if set(fields) - set(FIELDS_V2) else "2"
     first = None
     for connection in connections:
         first = first or int(connection.time.timestamp())
-        for row in _rows(cluster, connection):
+        for row in _rows(cluster, connection, recording):
             yield _record(connection, row) | {"version": version}
     for node in cluster.nodes:
         yield _no_data(node, first or 0) | {"version": version}
 
 
-def _rows(cluster: SimCluster, connection: SimConnection) -> Iterator[_Row]:
+def _rows(cluster: SimCluster, connection: SimConnection, recording: Recording) -> Iterator[_Row]:
     """The rows at both ends' interfaces; a packet that never arrives has none at the server's."""
     client, server = connection.client, connection.server
     if client.node == server.node:
         return
     inside = (Party.POD, Party.NODE)
-    if client.party in inside and client.node and connection.dropped_at != "client":
-        yield from _both_ways(connection, cluster.node(client.node), sends=True)
-    if server.party in inside and server.node and connection.dropped_at != "client":
-        yield from _both_ways(connection, cluster.node(server.node), sends=False)
-
-
-def _both_ways(connection: SimConnection, node: SimNode, *, sends: bool) -> Iterator[_Row]:
-    flags = (_SYN | _FIN if connection.answered else _SYN) if connection.protocol == "TCP" else 0
-    row = _Row(
-        node=node,
-        src=(connection.client.ip, connection.client_port),
-        dst=(connection.server.ip, connection.server_port),
-        sends=sends,
-        accepted=sends or connection.dropped_at != "server",
-        flags=flags,
-        packets=connection.request_packets,
-        octets=connection.request_bytes,
-    )
-    yield row
-    if connection.answered:
-        yield row.reply(connection)
+    for at_client, peer in ((True, client), (False, server)):
+        if peer.party in inside and peer.node and connection.dropped_at != "client":
+            node, accepted = cluster.node(peer.node), at_client or not connection.dropped_at
+            for segment in segments(connection, recording):
+                yield _Row(node, segment, segment.from_client == at_client, accepted)
 
 
 def _record(connection: SimConnection, row: _Row) -> dict[str, str]:
-    start = int(connection.time.timestamp())
-    end = start + min(_INTERVAL, int(connection.duration) + 1)
+    segment = row.segment
+    start = int(segment.start.timestamp())
+    end = start + min(_INTERVAL, int((segment.end - segment.start).total_seconds()) + 1)
+    ends = (
+        (connection.client.ip, connection.client_port),
+        (connection.server.ip, connection.server_port),
+    )
+    src, dst = ends if segment.from_client else ends[::-1]
     return _interface(row.node) | {
-        "srcaddr": row.node.ip if row.sends else row.src[0],
-        "dstaddr": row.dst[0] if row.sends else row.node.ip,
-        "srcport": str(row.src[1]),
-        "dstport": str(row.dst[1]),
+        "srcaddr": row.node.ip if row.sends else src[0],
+        "dstaddr": dst[0] if row.sends else row.node.ip,
+        "srcport": str(src[1]),
+        "dstport": str(dst[1]),
         "protocol": str(_NUMBERS[connection.protocol]),
-        "packets": str(row.packets),
-        "bytes": str(row.octets),
+        "packets": str(segment.packets),
+        "bytes": str(segment.octets),
         "start": str(start),
         "end": str(end),
         "action": "ACCEPT" if row.accepted else "REJECT",
         "log-status": "OK",
-        "tcp-flags": str(row.flags),
-        "pkt-srcaddr": row.src[0],
-        "pkt-dstaddr": row.dst[0],
+        "tcp-flags": str(segment.flags),
+        "pkt-srcaddr": src[0],
+        "pkt-dstaddr": dst[0],
         "flow-direction": "egress" if row.sends else "ingress",
     }
 

@@ -191,19 +191,19 @@ def _vip(cluster: SimCluster, client: SimPeer, edge: SimEdge) -> SimVip | None:
         return None
     if isinstance(edge.server, ApiServer):
         return SimVip("default", "kubernetes", "10.96.0.1", 443)
+    servers = [workload for workload in cluster.workloads if workload.ref == edge.server]
     for service in cluster.services:
         for port in service.ports:
-            if _leads_to(cluster, service, port, edge) and service.cluster_ip != "None":
+            if _leads_to(servers, service, port, edge) and service.cluster_ip != "None":
                 return SimVip(service.namespace, service.name, service.cluster_ip, port.port)
     return None
 
 
 def _leads_to(
-    cluster: SimCluster, service: SimService, port: SimServicePort, edge: SimEdge
+    servers: Iterable[SimWorkload], service: SimService, port: SimServicePort, edge: SimEdge
 ) -> bool:
-    targets = [w for w in cluster.workloads if w.ref == edge.server and selects(service, w)]
     return port.protocol == edge.protocol and any(
-        resolve_port(workload, port) == edge.port for workload in targets
+        selects(service, server) and resolve_port(server, port) == edge.port for server in servers
     )
 
 

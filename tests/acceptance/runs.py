@@ -22,6 +22,7 @@ from simulator import (
     write_aws,
     write_hubble,
     write_table,
+    write_tuples,
 )
 
 
@@ -162,7 +163,7 @@ def command(*arguments: str | Path) -> tuple[int, str, str]:
 def write_log(
     cluster: SimCluster, connections: Iterable[SimConnection], place: Path, kind: str
 ) -> Path:
-    """The connections as a log of that kind (``hubble``, ``table`` or ``aws``)."""
+    """The connections as a log of that kind (``hubble``, ``table``, ``aws`` or ``tuples``)."""
     match kind:
         case "hubble":
             path = place / "events.jsonl"
@@ -170,6 +171,9 @@ def write_log(
         case "table":
             path = place / "flows.parquet"
             write_table(cluster, connections, path)
+        case "tuples":
+            path = place / "tuples.csv"
+            write_tuples(connections, path)
         case _:
             path = place / "flowlogs.log"
             write_aws(cluster, connections, path)

@@ -1,9 +1,8 @@
 """Merged EDGE table -> connections: who is the client, what was answered, what was denied.
 
-What one record tells of itself was used in ``reduce``; here the whole log decides the rest: the
-server ports that the inventory or other records know, equal ports on both sides, the port that
-many peers share, and last the ephemeral range. Orientation by ports is heuristic, and each
-connection says by what it was oriented; everything else here is exact.
+What one record tells of itself was used in ``reduce``; here the whole log decides the rest, as
+``decide`` says. Orientation by ports is heuristic, and each connection says by what it was
+oriented; everything else here is exact.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from infer import schema
 from infer.model import Inventory
+from infer.orient.decide import CONVERSATIONS, DECISIONS
 from infer.schema import Reduction
 
 if TYPE_CHECKING:
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 KNOWN_PORT_COLUMNS: Final = {"place": "VARCHAR", "protocol": "VARCHAR", "port": "INTEGER"}
-
-_EPHEMERAL: Final = 32768  # Linux: net.ipv4.ip_local_port_range starts here
-_REGISTERED: Final = 1024  # IANA: system ports end below (RFC 6335, section 6)
 
 _SIDES: Final = tuple(
     name.removeprefix("src_")
@@ -151,66 +148,6 @@ _NUMBERED: Final = f"""
     FROM edges e JOIN ends s ON {_is_end("s", "src")} JOIN ends d ON {_is_end("d", "dst")}
 """  # noqa: S608 - constants of this module
 
-# Conversations of records that do not tell their direction: the two sides in a fixed order, so
-# that a record and its reply fall together.
-_CONVERSATIONS: Final = """
-    SELECT *, src_at < dst_at OR (src_at = dst_at AND src_port <= dst_port) AS src_first,
-        CASE WHEN src_first THEN src_at ELSE dst_at END AS a_at,
-        CASE WHEN src_first THEN src_port ELSE dst_port END AS a_port,
-        CASE WHEN src_first THEN dst_at ELSE src_at END AS b_at,
-        CASE WHEN src_first THEN dst_port ELSE src_port END AS b_port
-    FROM numbered WHERE oriented_by IS NULL
-"""
-
-# How many peers talk to each side's port: a server's port is shared, a client's is not.
-_FANS: Final = """
-    SELECT place, port, protocol, count(DISTINCT (peer, peer_port)) AS fan FROM (
-        SELECT a_at AS place, a_port AS port, b_at AS peer, b_port AS peer_port, protocol FROM talks
-        UNION ALL SELECT b_at, b_port, a_at, a_port, protocol FROM talks
-    ) GROUP BY ALL
-"""
-
-# The first test that separates the sides decides. 'both': equal ports are a symmetric edge,
-# each direction as it was seen.
-_DECIDE: Final = f"""
-    SELECT a_at, a_port, b_at, b_port, protocol, CASE
-        WHEN a_port = b_port THEN {{'server': 'both', 'how': 'equal_ports'}}
-        WHEN a_known <> b_known THEN
-            {{'server': CASE WHEN a_known THEN 'a' ELSE 'b' END, 'how': 'known_port'}}
-        WHEN a_pair <> b_pair THEN
-            {{'server': CASE WHEN a_pair THEN 'a' ELSE 'b' END, 'how': 'same_connection'}}
-        WHEN a_served <> b_served THEN
-            {{'server': CASE WHEN a_served THEN 'a' ELSE 'b' END, 'how': 'served_port'}}
-        WHEN least(a_port, b_port) < {_REGISTERED} AND greatest(a_port, b_port) >= {_EPHEMERAL} THEN
-            {{'server': CASE WHEN a_port < b_port THEN 'a' ELSE 'b' END, 'how': 'port_range'}}
-        WHEN greatest(a_fan, b_fan) >= 3 AND greatest(a_fan, b_fan) >= 2 * least(a_fan, b_fan) THEN
-            {{'server': CASE WHEN a_fan > b_fan THEN 'a' ELSE 'b' END, 'how': 'fan_in'}}
-        WHEN (a_port < {_REGISTERED}) <> (b_port < {_REGISTERED}) THEN
-            {{'server': CASE WHEN a_port < b_port THEN 'a' ELSE 'b' END, 'how': 'port_range'}}
-        WHEN (a_port < {_EPHEMERAL}) <> (b_port < {_EPHEMERAL}) THEN
-            {{'server': CASE WHEN a_port < b_port THEN 'a' ELSE 'b' END, 'how': 'port_range'}}
-        END AS decision
-    FROM (
-        SELECT DISTINCT t.a_at, t.a_port, t.b_at, t.b_port, t.protocol,
-            EXISTS (FROM serving k WHERE (k.place, k.port, k.protocol)
-                = (t.a_at, t.a_port, t.protocol)) AS a_known,
-            EXISTS (FROM serving k WHERE (k.place, k.port, k.protocol)
-                = (t.b_at, t.b_port, t.protocol)) AS b_known,
-            EXISTS (FROM told o WHERE (o.src_at, o.dst_at, o.dst_port, o.protocol)
-                = (t.b_at, t.a_at, t.a_port, t.protocol)) AS a_pair,
-            EXISTS (FROM told o WHERE (o.src_at, o.dst_at, o.dst_port, o.protocol)
-                = (t.a_at, t.b_at, t.b_port, t.protocol)) AS b_pair,
-            EXISTS (FROM told o WHERE (o.dst_at, o.dst_port, o.protocol)
-                = (t.a_at, t.a_port, t.protocol)) AS a_served,
-            EXISTS (FROM told o WHERE (o.dst_at, o.dst_port, o.protocol)
-                = (t.b_at, t.b_port, t.protocol)) AS b_served,
-            fa.fan AS a_fan, fb.fan AS b_fan
-        FROM talks t
-        JOIN fans fa ON (fa.place, fa.port, fa.protocol) = (t.a_at, t.a_port, t.protocol)
-        JOIN fans fb ON (fb.place, fb.port, fb.protocol) = (t.b_at, t.b_port, t.protocol)
-    )
-"""  # noqa: S608 - constants of this module
-
 
 def _sides(client: str, server: str) -> str:
     """The columns of an edge that depend on which side serves."""
@@ -266,9 +203,8 @@ serving AS (
 ),
 gaps AS (SELECT reporter FROM notes WHERE kind IN ('lost_events', 'skipdata')),
 told AS (FROM numbered WHERE oriented_by IS NOT NULL),
-talks AS ({_CONVERSATIONS}),
-fans AS ({_FANS}),
-decisions AS ({_DECIDE}),
+talks AS ({CONVERSATIONS}),
+{DECISIONS},
 decided AS (
     SELECT t.*, d.decision FROM talks t JOIN decisions d
     ON (t.a_at, t.a_port, t.b_at, t.b_port, t.protocol)

@@ -1,0 +1,161 @@
+"""Which side of a conversation serves, where no record of it says so; heuristic, in SQL.
+
+A conversation is what two (place, port) pairs say to each other, ``a`` and ``b`` in a fixed order,
+so that a record and its reply fall together. The first test that tells the sides apart decides:
+
+==================== ==============================================================================
+``equal_ports``      both sides serve, each direction as it was seen
+``known_port``       the inventory knows the server's port
+``same_connection``  other records of the two places tell
+``served_port``      other records of the port tell
+``port_range``       a system port against one out of the range of client ports
+``fan_in``           many talk to the server's port, hardly anybody to the client's
+``no_answer``        one side alone speaks, in a log that holds the answers
+``port_range``       a system port, or one below the range of client ports
+``common_port``      a number that serves elsewhere
+==================== ==============================================================================
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+_EPHEMERAL: Final = 32768  # Linux: net.ipv4.ip_local_port_range starts here
+_REGISTERED: Final = 1024  # IANA: system ports end below (RFC 6335, section 6)
+
+_FEWEST_PEERS: Final = 3
+_TIMES_AS_MANY: Final = 2
+# Of the conversations between places that are known to answer, the share with both sides in the
+# log: from the first on, a fan counts those with both sides only; from the second, one side alone
+# was not answered.
+_MOSTLY_HEARD: Final = 0.5
+_ALL_HEARD: Final = 0.98
+# From this share of low client ports on, the cluster has another ``ip_local_port_range``.
+_LOW_CLIENTS: Final = 0.1
+
+_CONVERSATION: Final = "a_at, a_port, b_at, b_port, protocol"
+
+CONVERSATIONS: Final = """
+    SELECT *, src_at < dst_at OR (src_at = dst_at AND src_port <= dst_port) AS src_first,
+        CASE WHEN src_first THEN src_at ELSE dst_at END AS a_at,
+        CASE WHEN src_first THEN src_port ELSE dst_port END AS a_port,
+        CASE WHEN src_first THEN dst_at ELSE src_at END AS b_at,
+        CASE WHEN src_first THEN dst_port ELSE src_port END AS b_port
+    FROM numbered WHERE oriented_by IS NULL
+"""
+"""The rows of ``numbered`` that do not tell their direction, with the conversation of each."""
+
+_MET: Final = f"""
+    SELECT {_CONVERSATION}, bool_or(src_first) AS a_speaks, bool_or(NOT src_first) AS b_speaks,
+        a_speaks AND b_speaks AS answered, sum(talks) > 0 AS talked
+    FROM talks GROUP BY ALL
+"""  # noqa: S608 - constants of this module
+
+# How complete the log is: an unanswered scan must not make it look otherwise, so only places that
+# answer each other at all are asked. Between places with one conversation there is nothing to ask.
+_HEARD: Final = """
+    SELECT coalesce(avg(answered::INTEGER), 0) AS share FROM (
+        SELECT answered, bool_or(answered) OVER pair AS answers, count(*) OVER pair AS times
+        FROM met WHERE protocol = 'TCP' WINDOW pair AS (PARTITION BY a_at, b_at)
+    ) WHERE answers AND times > 1
+"""
+
+# How many peers talk to each side's port: a server's port is shared, a client's is not. A scan out
+# of one port is, so what was not answered, or with a reset alone, does not count.
+_FANS: Final = f"""
+    SELECT place, port, protocol, count(DISTINCT (peer, peer_port)) FILTER (counts) AS fan FROM (
+        SELECT a_at AS place, a_port AS port, b_at AS peer, b_port AS peer_port, protocol,
+            protocol <> 'TCP' OR (talked AND (answered OR share < {_MOSTLY_HEARD})) AS counts
+        FROM met, heard
+        UNION ALL SELECT b_at, b_port, a_at, a_port, protocol,
+            protocol <> 'TCP' OR (talked AND (answered OR share < {_MOSTLY_HEARD}))
+        FROM met, heard
+    ) GROUP BY ALL
+"""  # noqa: S608 - constants of this module
+
+
+def _is_in(table: str, columns: str, values: str) -> str:
+    """The condition that a table has a row with these values."""
+    return f"EXISTS (FROM {table} x WHERE ({columns}) = ({values}))"
+
+
+_SERVED: Final = "x.dst_at, x.dst_port, x.protocol"
+_PAIR: Final = f"x.src_at, {_SERVED}"
+
+_EVIDENCE: Final = f"""
+    SELECT m.*, fa.fan AS a_fan, fb.fan AS b_fan,
+        {_is_in("serving", "x.place, x.port, x.protocol", "a_at, a_port, m.protocol")} AS a_known,
+        {_is_in("serving", "x.place, x.port, x.protocol", "b_at, b_port, m.protocol")} AS b_known,
+        {_is_in("told", _PAIR, "b_at, a_at, a_port, m.protocol")} AS a_pair,
+        {_is_in("told", _PAIR, "a_at, b_at, b_port, m.protocol")} AS b_pair,
+        {_is_in("told", _SERVED, "a_at, a_port, m.protocol")} AS a_served,
+        {_is_in("told", _SERVED, "b_at, b_port, m.protocol")} AS b_served
+    FROM met m
+    JOIN fans fa ON (fa.place, fa.port, fa.protocol) = (m.a_at, m.a_port, m.protocol)
+    JOIN fans fb ON (fb.place, fb.port, fb.protocol) = (m.b_at, m.b_port, m.protocol)
+"""  # noqa: S608 - constants of this module
+
+
+def _serves(is_a: str, how: str) -> str:
+    """A decision: the side ``a`` serves where that is so, else ``b``."""
+    return f"{{'server': CASE WHEN {is_a} THEN 'a' ELSE 'b' END, 'how': '{how}'}}"
+
+
+# What the log as a whole or the inventory shows; ``common_port`` and the range of client ports are
+# learned from it.
+_SURE: Final = f"""
+    SELECT *, CASE
+        WHEN a_port = b_port THEN {{'server': 'both', 'how': 'equal_ports'}}
+        WHEN a_known <> b_known THEN {_serves("a_known", "known_port")}
+        WHEN a_pair <> b_pair THEN {_serves("a_pair", "same_connection")}
+        WHEN a_served <> b_served THEN {_serves("a_served", "served_port")}
+        WHEN least(a_port, b_port) < {_REGISTERED} AND greatest(a_port, b_port) >= {_EPHEMERAL}
+            THEN {_serves("a_port < b_port", "port_range")}
+        WHEN greatest(a_fan, b_fan) >= {_FEWEST_PEERS}
+                AND greatest(a_fan, b_fan) >= {_TIMES_AS_MANY} * least(a_fan, b_fan)
+            THEN {_serves("a_fan > b_fan", "fan_in")}
+        WHEN protocol = 'TCP' AND NOT answered AND share >= {_ALL_HEARD}
+            THEN {_serves("b_speaks", "no_answer")}
+        END AS decision
+    FROM evidence, heard
+"""  # noqa: S608 - constants of this module
+
+_HABITS: Final = f"""
+    SELECT coalesce(avg((port < {_EPHEMERAL})::INTEGER), 0) >= {_LOW_CLIENTS} AS low FROM (
+        SELECT CASE decision.server WHEN 'a' THEN b_port WHEN 'b' THEN a_port END AS port
+        FROM sure WHERE decision.how NOT IN ('equal_ports', 'port_range', 'no_answer')
+    )
+"""  # noqa: S608 - constants of this module
+
+_NUMBERS: Final = """
+    SELECT port, protocol FROM serving
+    UNION SELECT dst_port, protocol FROM told
+    UNION SELECT CASE decision.server WHEN 'a' THEN a_port ELSE b_port END, protocol
+    FROM sure WHERE decision.server <> 'both' AND decision.how <> 'no_answer'
+"""
+
+_DECISIONS: Final = f"""
+    SELECT {_CONVERSATION}, CASE
+        WHEN decision IS NOT NULL THEN decision
+        WHEN (a_port < {_REGISTERED}) <> (b_port < {_REGISTERED})
+                OR (NOT low AND (a_port < {_EPHEMERAL}) <> (b_port < {_EPHEMERAL}))
+            THEN {_serves("a_port < b_port", "port_range")}
+        WHEN a_common <> b_common THEN {_serves("a_common", "common_port")}
+        END AS decision
+    FROM (
+        SELECT s.*, {_is_in("numbers", "x.port, x.protocol", "a_port, s.protocol")} AS a_common,
+            {_is_in("numbers", "x.port, x.protocol", "b_port, s.protocol")} AS b_common
+        FROM sure s
+    ), habits
+"""  # noqa: S608 - constants of this module
+
+DECISIONS: Final = f"""
+met AS ({_MET}), heard AS ({_HEARD}), fans AS ({_FANS}), evidence AS ({_EVIDENCE}),
+sure AS ({_SURE}), habits AS ({_HABITS}), numbers AS ({_NUMBERS}), decisions AS ({_DECISIONS})
+"""
+"""Common table expressions that end in ``decisions``, one row a conversation: its columns, and
+``decision``, a struct of ``server`` (a, b or both) and ``how``; NULL where nothing tells.
+
+They take ``talks`` (``CONVERSATIONS``), ``told`` (rows of ``numbered`` whose ``src`` is the client)
+and ``serving`` (place, port, protocol that are known to serve).
+"""
