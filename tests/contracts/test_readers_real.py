@@ -27,6 +27,10 @@ AWS = {
 # Other formats: a file's format and what is in it.
 OTHERS = {
     "calico/enterprise-flows.log.docs-sample.jsonl": ("calico", {"flow": 2}),
+    "netobserv/flp__benchmarks_log-lines.json": ("netobserv", {"flow": 100}),
+    "netobserv/netobserv-console__flat__flow_records.jsonl": ("netobserv", {"flow": 50}),
+    "netobserv/netobserv-console__loki__flow_metrics_resource.json": ("netobserv", {"other": 65}),
+    "netobserv/netobserv-console__loki__flow_records.json": ("netobserv", {"flow": 50}),
     "calico/whisker-flows.SYNTHETIC-from-schema.json": ("calico", {"flow": 1}),
 }
 

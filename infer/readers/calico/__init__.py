@@ -65,7 +65,7 @@ def _texts(source: Source) -> Texts:
 FORMAT: Final = Format(
     name="calico",
     summary="Calico flows as JSON: Whisker, Goldmane, and flow logs of Enterprise and Cloud",
-    example="curl -s localhost:8081/whisker-backend/flows?startTimeGte=-3600 > flows.json",
+    example="curl -s localhost:8081/whisker-backend/flows > flows.json",
     sniff=sniff,
     read=read,
     malformed=malformed,
