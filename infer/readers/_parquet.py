@@ -21,7 +21,10 @@ def scan_parquet(con: DuckDBPyConnection, source: Source) -> DuckDBPyRelation:
 
     try:
         return con.read_parquet(
-            [duckdb_path(source)], hive_partitioning=False, file_row_number=True
+            [duckdb_path(source)],
+            hive_partitioning=False,
+            file_row_number=True,
+            binary_as_string=True,  # ClickHouse does not say that a text is one
         )
     except duckdb.Error as error:
         raise _damaged(source) from error

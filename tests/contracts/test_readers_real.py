@@ -26,6 +26,7 @@ AWS = {
 }
 # Other formats: a file's format and what is in it.
 OTHERS = {
+    "antrea/flowlogger-test-lines.csv": ("antrea", {"flow": 2}),
     "calico/enterprise-flows.log.docs-sample.jsonl": ("calico", {"flow": 2}),
     "netobserv/flp__benchmarks_log-lines.json": ("netobserv", {"flow": 100}),
     "netobserv/netobserv-console__flat__flow_records.jsonl": ("netobserv", {"flow": 50}),

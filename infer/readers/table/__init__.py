@@ -31,17 +31,32 @@ _OTHER_FORMATS: Final = (
         {"accountid", "interfaceid", "logstatus", "pktsrcaddr", "pktdstaddr", "trafficpath"},
         {"srcaddr", "pktsrcaddr"},
     ),
+    (  # Antrea, which has no other spelling
+        {"sourceIP"},
+        {"destinationIP"},
+        {"flowStartSeconds", "flowType", "sourcePodLabels"},
+        {"sourcePodNamespace", "destinationPodNamespace", "destinationServicePortName"}
+        | {"ingressNetworkPolicyRuleAction", "egressNetworkPolicyRuleAction"},
+    ),
+)
+_OTHER_JSON: Final = (
     ({"sourcename", "sourcenameaggr"}, {"destname", "destnameaggr"}),  # Calico
-    ({"sourcetransportport"}, {"flowstartseconds", "flowtype", "sourcepodlabels"}),  # Antrea
-    ({"srcaddr"}, {"dstaddr"}, {"timereceived", "timeflowstartms", "timeflowendms"}),  # NetObserv
+    (  # NetObserv
+        {"SrcAddr"},
+        {"DstAddr"},
+        {"TimeReceived", "TimeFlowStartMs", "TimeFlowEndMs", "TimeFlowStart", "TimeFlowEnd"}
+        | {"SrcK8S_Name", "DstK8S_Name", "K8S_FlowLayer"},
+    ),
 )
 
 
 def sniff(head: bytes) -> bool:
     """Whether column names tell both ends of a flow; other formats are left alone."""
     names = _names_in(head)
-    plain = {plain_name(name) for name in names}
-    if any(all(plain & marks for marks in groups) for groups in _OTHER_FORMATS):
+    known = {plain_name(name) for name in names} | set(names)
+    is_json = head.lstrip().startswith((b"{", b"["))
+    others = (*_OTHER_FORMATS, *_OTHER_JSON) if is_json else _OTHER_FORMATS
+    if any(all(known & marks for marks in groups) for groups in others):
         return False
     return choose(names).is_of_flows()
 
