@@ -85,7 +85,8 @@ EDGE_KEY: Final[Mapping[str, str]] = MappingProxyType(
         **{f"dst_{name}": type_ for name, type_ in _EDGE_ENDPOINT.items()},
         "dst_port": "INTEGER",
         "protocol": "VARCHAR",
-        # is_reply | tcp_flags | l7_type | first_packet | written; then src is the client.
+        # is_reply | tcp_flags | l7_type | first_packet | written | known_port; then src is the
+        # client.
         # NULL: the record alone does not tell, src is the sender
         "oriented_by": "VARCHAR",
     }

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from infer import schema
 from infer.model import Inventory
-from infer.orient.decide import CONVERSATIONS, DECISIONS
+from infer.orient.decide import BY_KNOWN_PORT, CONVERSATIONS, DECISIONS
 from infer.schema import Reduction
 
 if TYPE_CHECKING:
@@ -155,22 +155,26 @@ def _sides(client: str, server: str) -> str:
         {server}_port AS port, {server}_names AS names"""
 
 
-_PLAIN: Final = ", ".join(name for name in _COUNTS if name not in {"replies", "answers"})
+_PLAIN: Final = ", ".join(
+    name for name in _COUNTS if name not in {"delivered", "replies", "answers"}
+)
 _CARRIED: Final = f"protocol, reporter, first_seen, last_seen, hours, {_PLAIN}"
 
 # One row an edge, client and server in place; a record of the server becomes a reply. Where both
 # sides serve, what one says in its own connection is an echo: an answer to the other's.
 _PLACED: Final = f"""
-    SELECT {_sides("src", "dst")}, {_CARRIED}, oriented_by, replies, answers, 0 AS echoes FROM told
+    SELECT {_sides("src", "dst")}, {_CARRIED}, oriented_by, delivered, replies, answers, 0 AS echoes
+    FROM numbered WHERE oriented_by IS NOT NULL
     UNION ALL
     SELECT {_sides("src", "dst")}, {_CARRIED}, coalesce(decision.how, 'ambiguous') AS oriented_by,
-        0 AS replies, 0 AS answers, CASE WHEN decision.server = 'both' THEN talks ELSE 0 END
+        delivered, 0 AS replies, 0 AS answers,
+        CASE WHEN decision.server = 'both' THEN talks ELSE 0 END
     FROM decided
     WHERE coalesce(decision.server, 'both') = 'both'
         OR (decision.server = 'b') = src_first
     UNION ALL
     SELECT {_sides("dst", "src")}, {_CARRIED}, decision.how AS oriented_by,
-        records AS replies, talks AS answers, 0
+        0 AS delivered, records AS replies, talks AS answers, 0
     FROM decided
     WHERE decision.server <> 'both' AND (decision.server = 'b') <> src_first
 """  # noqa: S608 - constants of this module
@@ -202,13 +206,17 @@ serving AS (
     SELECT DISTINCT ends.place, port, protocol FROM known JOIN ends ON known.place = known_as
 ),
 gaps AS (SELECT reporter FROM notes WHERE kind IN ('lost_events', 'skipdata')),
-told AS (FROM numbered WHERE oriented_by IS NOT NULL),
-talks AS ({CONVERSATIONS}),
+told AS (FROM numbered WHERE oriented_by <> 'known_port'),
+conversations AS ({CONVERSATIONS}),
+talks AS (FROM conversations WHERE NOT ({BY_KNOWN_PORT})),
 {DECISIONS},
 decided AS (
     SELECT t.*, d.decision FROM talks t JOIN decisions d
     ON (t.a_at, t.a_port, t.b_at, t.b_port, t.protocol)
      = (d.a_at, d.a_port, d.b_at, d.b_port, d.protocol)
+    UNION ALL
+    SELECT *, {{'server': CASE WHEN a_known THEN 'a' ELSE 'b' END, 'how': 'known_port'}}
+    FROM conversations WHERE {BY_KNOWN_PORT}
 ),
 placed AS ({_PLACED}),
 faithful AS ({_FAITHFUL}),

@@ -35,7 +35,15 @@ _LOW_CLIENTS: Final = 0.1
 
 _CONVERSATION: Final = "a_at, a_port, b_at, b_port, protocol"
 
-CONVERSATIONS: Final = """
+
+def _is_in(table: str, columns: str, values: str) -> str:
+    """The condition that a table has a row with these values."""
+    return f"EXISTS (FROM {table} x WHERE ({columns}) = ({values}))"
+
+
+_SERVING: Final = "x.place, x.port, x.protocol"
+
+_UNTOLD: Final = """
     SELECT *, src_at < dst_at OR (src_at = dst_at AND src_port <= dst_port) AS src_first,
         CASE WHEN src_first THEN src_at ELSE dst_at END AS a_at,
         CASE WHEN src_first THEN src_port ELSE dst_port END AS a_port,
@@ -43,7 +51,17 @@ CONVERSATIONS: Final = """
         CASE WHEN src_first THEN dst_port ELSE src_port END AS b_port
     FROM numbered WHERE oriented_by IS NULL
 """
+
+CONVERSATIONS: Final = f"""
+    SELECT *, {_is_in("serving", _SERVING, "a_at, a_port, n.protocol")} AS a_known,
+        {_is_in("serving", _SERVING, "b_at, b_port, n.protocol")} AS b_known
+    FROM ({_UNTOLD}) n
+"""  # noqa: S608 - constants of this module
 """The rows of ``numbered`` that do not tell their direction, with the conversation of each."""
+
+BY_KNOWN_PORT: Final = "a_port <> b_port AND a_known <> b_known"
+"""The conversations that ``reduce`` decides, if it knows the inventory, and forgets the client's
+port. So they are no evidence about others, whoever decides them."""
 
 _MET: Final = f"""
     SELECT {_CONVERSATION}, bool_or(src_first) AS a_speaks, bool_or(NOT src_first) AS b_speaks,
@@ -74,18 +92,11 @@ _FANS: Final = f"""
 """  # noqa: S608 - constants of this module
 
 
-def _is_in(table: str, columns: str, values: str) -> str:
-    """The condition that a table has a row with these values."""
-    return f"EXISTS (FROM {table} x WHERE ({columns}) = ({values}))"
-
-
 _SERVED: Final = "x.dst_at, x.dst_port, x.protocol"
 _PAIR: Final = f"x.src_at, {_SERVED}"
 
 _EVIDENCE: Final = f"""
     SELECT m.*, fa.fan AS a_fan, fb.fan AS b_fan,
-        {_is_in("serving", "x.place, x.port, x.protocol", "a_at, a_port, m.protocol")} AS a_known,
-        {_is_in("serving", "x.place, x.port, x.protocol", "b_at, b_port, m.protocol")} AS b_known,
         {_is_in("told", _PAIR, "b_at, a_at, a_port, m.protocol")} AS a_pair,
         {_is_in("told", _PAIR, "a_at, b_at, b_port, m.protocol")} AS b_pair,
         {_is_in("told", _SERVED, "a_at, a_port, m.protocol")} AS a_served,
@@ -106,7 +117,6 @@ def _serves(is_a: str, how: str) -> str:
 _SURE: Final = f"""
     SELECT *, CASE
         WHEN a_port = b_port THEN {{'server': 'both', 'how': 'equal_ports'}}
-        WHEN a_known <> b_known THEN {_serves("a_known", "known_port")}
         WHEN a_pair <> b_pair THEN {_serves("a_pair", "same_connection")}
         WHEN a_served <> b_served THEN {_serves("a_served", "served_port")}
         WHEN least(a_port, b_port) < {_REGISTERED} AND greatest(a_port, b_port) >= {_EPHEMERAL}
@@ -156,6 +166,7 @@ sure AS ({_SURE}), habits AS ({_HABITS}), numbers AS ({_NUMBERS}), decisions AS 
 """Common table expressions that end in ``decisions``, one row a conversation: its columns, and
 ``decision``, a struct of ``server`` (a, b or both) and ``how``; NULL where nothing tells.
 
-They take ``talks`` (``CONVERSATIONS``), ``told`` (rows of ``numbered`` whose ``src`` is the client)
-and ``serving`` (place, port, protocol that are known to serve).
+They take ``talks`` (``CONVERSATIONS`` but those ``BY_KNOWN_PORT``), ``told`` (rows of ``numbered``
+whose record told that ``src`` is the client) and ``serving`` (place, port, protocol that are known
+to serve).
 """

@@ -17,36 +17,55 @@ if TYPE_CHECKING:
     import pandas as pd
     from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
-_NOTHING: Final = "NULL::VARCHAR AS src_tenure, NULL::VARCHAR AS dst_tenure"
+_NO_TENURES: Final = "NULL::VARCHAR AS src_tenure, NULL::VARCHAR AS dst_tenure"
+_NO_PORTS: Final = "FALSE AS src_serves, FALSE AS dst_serves"
 
 
 @contextmanager
 def with_facts(
     con: DuckDBPyConnection, flows: DuckDBPyRelation, facts: AddressFacts | None
 ) -> Iterator[DuckDBPyRelation]:
-    """FLOW with ``src_tenure`` and ``dst_tenure``, one row a record as before; exact.
+    """FLOW with what is known of both ends, one row a record as before; exact.
 
-    A record that begins in one tenure and ends in another is neither's. Without facts nothing is
-    joined, and both are NULL.
+    ``src_tenure`` and ``dst_tenure`` as in EDGE: a record that begins in one tenure and ends in
+    another is neither's. ``src_serves`` and ``dst_serves``: whether the end's port is known to be
+    a server's. Without facts nothing is joined.
     """
+    with tables(con, "tenures", "server_ports"):
+        yield _with_ports(con, _with_tenures(con, flows, facts), facts)
+
+
+def _with_tenures(
+    con: DuckDBPyConnection, flows: DuckDBPyRelation, facts: AddressFacts | None
+) -> DuckDBPyRelation:
     if facts is None or facts.tenures.empty:
-        yield flows.project(f"*, {_NOTHING}")
-        return
-    with tables(con, "tenures"):
-        _create_tenures(con, facts.tenures)
-        # The stub allows for None, which only statements give.
-        yield cast("DuckDBPyRelation", flows.query("flows", _JOINED))
+        return flows.project(f"*, {_NO_TENURES}")
+    _create(con, facts.tenures, _TENURES)
+    # The stub allows for None, which only statements give.
+    return cast("DuckDBPyRelation", flows.query("flows", _HELD))
 
 
-def _create_tenures(con: DuckDBPyConnection, tenures: pd.DataFrame) -> None:
+def _with_ports(
+    con: DuckDBPyConnection, flows: DuckDBPyRelation, facts: AddressFacts | None
+) -> DuckDBPyRelation:
+    if facts is None or facts.server_ports.empty:
+        return flows.project(f"*, {_NO_PORTS}")
+    _create(con, facts.server_ports, "CREATE TEMP TABLE server_ports AS FROM given")
+    return cast("DuckDBPyRelation", flows.query("flows", _SERVING))
+
+
+def _create(con: DuckDBPyConnection, rows: pd.DataFrame, statement: str) -> None:
+    """A table out of ``given``, whose size DuckDB knows when it plans a join."""
     import pyarrow as pa
 
-    con.register("given", pa.Table.from_pandas(tenures, preserve_index=False))
+    con.register("given", pa.Table.from_pandas(rows, preserve_index=False))
     try:
-        con.execute(_TENURES)
+        con.execute(statement)
     finally:
         con.unregister("given")
 
+
+# ---- tenures -----------------------------------------------------------------------------------
 
 _TENURES: Final = """
     CREATE TEMP TABLE tenures AS SELECT ip, coalesce(since, '-infinity'::TIMESTAMP) AS since,
@@ -68,7 +87,25 @@ def _at(side: str, tenure: str) -> str:
 
 
 # Tenures of one address do not overlap, so a row stays one row.
-_JOINED: Final = f"""
+_HELD: Final = f"""
     SELECT f.*, {_held("src", "s")}, {_held("dst", "d")}
     FROM flows f {_at("src", "s")} {_at("dst", "d")}
+"""  # noqa: S608 - constants of this module
+
+# ---- server ports ------------------------------------------------------------------------------
+
+
+def _served(side: str, known: str) -> str:
+    """The join of one side: its place is the address, else the pod, as in ``orient``."""
+    place = f"""coalesce(nullif(f.{side}_ip, ''),
+        nullif(f.{side}_namespace, '') || '/' || nullif(f.{side}_pod, ''))"""
+    return f"""LEFT JOIN server_ports {known} ON {known}.place = {place}
+        AND {known}.port = f.{side}_port AND {known}.protocol = f.protocol
+    """
+
+
+# Each known port stands in one row, so a row stays one row.
+_SERVING: Final = f"""
+    SELECT f.*, s.place IS NOT NULL AS src_serves, d.place IS NOT NULL AS dst_serves
+    FROM flows f {_served("src", "s")} {_served("dst", "d")}
 """  # noqa: S608 - constants of this module

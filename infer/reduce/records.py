@@ -31,12 +31,14 @@ _ORIENTED_BY: Final = """CASE
     WHEN l7_type IN ('REQUEST', 'RESPONSE') THEN 'l7_type'
     WHEN first_packet THEN 'first_packet'
     WHEN src_port IS NULL OR dst_port IS NULL THEN 'written'
+    WHEN src_port <> dst_port AND src_serves <> dst_serves THEN 'known_port'
 END"""
 
 _FROM_SERVER: Final = """(is_reply
     OR (protocol = 'TCP' AND tcp_flags & 18 = 18)
     OR (is_reply IS NULL AND NOT (protocol = 'TCP' AND coalesce(tcp_flags, 0) & 2 = 2)
-        AND l7_type = 'RESPONSE')) IS TRUE"""
+        AND l7_type = 'RESPONSE')
+    OR (oriented_by = 'known_port' AND src_serves)) IS TRUE"""
 
 # The sender takes part in the conversation: more than an opening SYN, a reset or one tiny packet.
 _TALKS: Final = """CASE
