@@ -21,7 +21,8 @@ PRIVATE: Final = (
 
 _LINK_LOCAL: Final = ("169.254.", "fe80:")
 
-_NOT_HOSTS: Final = ("0.0.0.0/32", "127.0.0.0/8", "224.0.0.0/3", "::/127", "ff00::/8")
+NOT_HOSTS: Final = ("0.0.0.0/32", "127.0.0.0/8", "224.0.0.0/3", "::/127", "ff00::/8")
+"""Unspecified, loopback, multicast and reserved addresses."""
 
 
 def is_link_local(ip: str) -> bool:
@@ -103,7 +104,7 @@ class Zones:
         """The zones of a cluster with these ranges."""
         return cls(
             private=cidr_set(PRIVATE),
-            not_hosts=cidr_set(_NOT_HOSTS),
+            not_hosts=cidr_set(NOT_HOSTS),
             pods=cidr_set(ranges.pods),
             services=cidr_set(ranges.services),
             nodes=cidr_set(ranges.nodes),

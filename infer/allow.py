@@ -14,6 +14,7 @@ from typing import Final
 
 from infer.addresses import cidr_set
 from infer.model import Address, Connection, Kind, Party, Ranges, Seen, Subject, WorkloadId
+from infer.named_ranges import NO_RANGES, NamedRanges
 from infer.netpol import (
     NAMESPACE_NAME,
     OWN_NAMESPACE,
@@ -37,6 +38,7 @@ class Ground(StrEnum):
     WORLD = "world"
     APISERVER = "apiserver"
     WEBHOOK = "webhook"
+    RANGE = "known-range"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ class Allowance:
     """Something that one subject must be allowed in one direction.
 
     Exact addresses stand in ``ips`` and are aggregated later; everything else in ``peers``.
+    ``range`` is the name of the known range that the peers are, else empty.
     """
 
     subject: WorkloadId
@@ -53,6 +56,7 @@ class Allowance:
     peers: tuple[Peer, ...] = ()
     ips: tuple[str, ...] = ()
     connection: Connection | None = None
+    range: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,7 @@ class Surroundings:
         apiserver: addresses of the API server, from the inventory or the log.
         outward: workloads behind a Service that clients outside reach; None: no inventory tells.
         world_exact: allow exactly the observed outside clients instead of anywhere outside.
+        named: ranges that stand for each address in them.
     """
 
     subjects: Mapping[WorkloadId, Subject]
@@ -81,6 +86,7 @@ class Surroundings:
     apiserver: tuple[str, ...]
     outward: frozenset[WorkloadId] | None
     world_exact: bool = False
+    named: NamedRanges = NO_RANGES
 
 
 def observed_allowances(
@@ -176,7 +182,7 @@ def _for_address(
     around: Surroundings,
 ) -> Allowance | Open:
     peers: tuple[Peer, ...] = ()
-    ips = _known_ips((far.ip,))
+    ips, name = _known_ips((far.ip,)), ""
     match far.kind:
         case Kind.APISERVER:
             ground, ips = (
@@ -188,11 +194,24 @@ def _for_address(
             ips = tuple(ip for ip in ips if not _within(ip, peers))
         case Kind.WORLD if direction is Direction.INGRESS and _from_anywhere(subject, around):
             ground, peers, ips = Ground.WORLD, world_peers(around.ranges), ()
+        case _ if name := range_name(far, around.named):
+            own = cluster_addresses(around.ranges)
+            ground, peers, ips = Ground.RANGE, around.named.blocks(name, own), ()
         case _:
             ground = Ground.OBSERVED
     if not (peers or ips):
         return Open(subject.id, direction, f"the address of {_NAMES[far.kind]} is not known")
-    return Allowance(subject.id, direction, ports, ground, peers, ips, connection)
+    return Allowance(subject.id, direction, ports, ground, peers, ips, connection, name)
+
+
+_NAMEABLE: Final = frozenset({Kind.WORLD, Kind.PRIVATE, Kind.REMOTE})
+"""What a known range can stand for: addresses that are not the cluster's own."""
+
+
+def range_name(party: Party, named: NamedRanges) -> str:
+    """The known range that stands for a party; empty where none does."""
+    nameable = isinstance(party, Address) and party.kind in _NAMEABLE and party.ip
+    return named.name_of(party.ip) if isinstance(party, Address) and nameable else ""
 
 
 _NAMES: Final = {kind: f"a {kind} peer" for kind in Kind} | {Kind.APISERVER: "the API server"}
@@ -220,11 +239,16 @@ def node_peers(ranges: Ranges) -> tuple[Peer, ...]:
 
 def world_peers(ranges: Ranges) -> tuple[Peer, ...]:
     """Anywhere but the cluster's own pods, Services and nodes, in IPv4 and IPv6."""
-    own = cidr_set((*ranges.pods, *ranges.services, *ranges.nodes)).cidrs()
+    own = cluster_addresses(ranges).cidrs()
     return (
         IpBlock("0.0.0.0/0", tuple(cidr for cidr in own if ":" not in cidr)),
         IpBlock("::/0", tuple(cidr for cidr in own if ":" in cidr)),
     )
+
+
+def cluster_addresses(ranges: Ranges) -> IpSet:
+    """The cluster's own pods, Services and nodes."""
+    return cidr_set((*ranges.pods, *ranges.services, *ranges.nodes))
 
 
 # ---- what nobody needs to have seen ------------------------------------------------------------
@@ -276,37 +300,3 @@ def webhook_allowances(
             why = "the API server calls it, and the API server's address is not known"
             opened.append(Open(subject.id, Direction.INGRESS, why))
     return tuple(allowances), tuple(opened)
-
-
-# ---- exact addresses ---------------------------------------------------------------------------
-
-
-def aggregate_addresses(
-    ports_of: Mapping[str, PortSet], covered: Iterable[tuple[Peer, PortSet]] = ()
-) -> tuple[tuple[IpBlock, PortSet], ...]:
-    """The fewest CIDRs that cover exactly these addresses, each with its ports; sorted.
-
-    Args:
-        ports_of: the ports of each address.
-        covered: blocks that are allowed anyway; what they already allow is not said twice.
-    """
-    wide = [(peer, ports) for peer, ports in covered if isinstance(peer, IpBlock)]
-    sets: dict[PortSet, list[IpSet]] = {}
-    for ip, ports in ports_of.items():
-        if not covering_ports(ip, ports, wide):
-            sets.setdefault(ports, []).append(IpSet.of_address(ip))
-    blocks = (
-        (IpBlock(cidr), ports) for ports, ips in sets.items() for cidr in IpSet.union(ips).cidrs()
-    )
-    return tuple(sorted(blocks))
-
-
-def covering_ports(
-    ip: str, ports: PortSet, allowed: Iterable[tuple[Peer, PortSet]]
-) -> tuple[PortSet, ...]:
-    """The port sets of the blocks that allow an address all of ``ports`` anyway."""
-    return tuple(
-        wider
-        for peer, wider in allowed
-        if isinstance(peer, IpBlock) and ports <= wider and peer.addresses.contains(ip)
-    )

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from infer.allow import Allowance, Ground, aggregate_addresses, covering_ports
+from infer.aggregate import EXACT, CidrBudget, Covered, aggregate_addresses
+from infer.allow import Allowance, Ground
 from infer.collapse import collapse_rules
 from infer.model import Connection, Subject, WorkloadId
 from infer.name import DEFAULT_DENY, policy_names
@@ -21,11 +22,17 @@ MANAGED_BY: Final = (("app.kubernetes.io/managed-by", "netinfer"),)
 
 @dataclass(frozen=True, slots=True)
 class RuleEvidence:
-    """Why a rule stands: its grounds and the connections behind it, all sorted."""
+    """Why a rule stands: its grounds and the connections behind it, all sorted.
+
+    ``ranges`` are the known ranges among its peers; ``unseen`` says how many addresses it allows
+    that were not seen, as far as a budget let it.
+    """
 
     rule: RuleRef
     grounds: tuple[Ground, ...]
     connections: tuple[Connection, ...]
+    ranges: tuple[str, ...] = ()
+    unseen: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +48,7 @@ def assemble_policies(
     subjects: Iterable[Subject],
     allowances: Iterable[Allowance],
     isolated: Mapping[WorkloadId, frozenset[Direction]],
+    budget: CidrBudget = EXACT,
 ) -> Assembled:
     """One policy for each subject that is isolated in some direction.
 
@@ -48,6 +56,7 @@ def assemble_policies(
         subjects: the subjects in scope.
         allowances: of any subject and direction; those of open directions are not needed.
         isolated: the directions in which each subject is isolated, by ``Subject.id``.
+        budget: how far the address blocks of one rule may reach beyond what was seen.
     """
     chosen = [s for s in subjects if isolated.get(s.id)]
     names = policy_names(s.id for s in chosen)
@@ -58,7 +67,7 @@ def assemble_policies(
     policies: list[NetworkPolicy] = []
     evidence: list[RuleEvidence] = []
     for subject in sorted(chosen, key=lambda s: (s.id.namespace, names[s.id])):
-        own = {d: books.get((subject.id, d), _Book()).close() for d in isolated[subject.id]}
+        own = {d: books.get((subject.id, d), _Book()).close(budget) for d in isolated[subject.id]}
         policies.append(_policy(subject, names[subject.id], own))
         evidence += _evidence(policies[-1], own)
     by_name = {f"{s.id.namespace}/{names[s.id]}": s for s in chosen}
@@ -76,13 +85,30 @@ def default_deny(namespace: str, directions: Iterable[Direction]) -> NetworkPoli
     )
 
 
+@dataclass(slots=True)
+class _Behind:
+    """What stands behind the rule with one port set."""
+
+    grounds: set[Ground] = field(default_factory=set)
+    connections: set[Connection] = field(default_factory=set)
+    ranges: set[str] = field(default_factory=set)
+
+    def add(self, allowance: Allowance) -> None:
+        """Take in one allowance."""
+        self.grounds.add(allowance.ground)
+        if allowance.connection is not None:
+            self.connections.add(allowance.connection)
+        if allowance.range:
+            self.ranges.add(allowance.range)
+
+
 @dataclass(frozen=True, slots=True)
 class _Closed:
     """The rules of one subject and direction, and what stands behind each port set."""
 
     rules: tuple[Rule, ...]
-    grounds: Mapping[PortSet, frozenset[Ground]]
-    connections: Mapping[PortSet, frozenset[Connection]]
+    behind: Mapping[PortSet, _Behind]
+    unseen: Mapping[PortSet, int]
 
 
 @dataclass(slots=True)
@@ -101,27 +127,23 @@ class _Book:
             self.ips[ip] = self.ips.get(ip, PortSet.NONE) | allowance.ports
         self.entries.append(allowance)
 
-    def close(self) -> _Closed:
-        """The fewest rules, and for the ports of each rule its grounds and connections."""
-        blocks = aggregate_addresses(self.ips, self.peers.items())
-        rules = collapse_rules((*self.peers.items(), *blocks))
-        grounds: dict[PortSet, frozenset[Ground]] = {}
-        connections: dict[PortSet, frozenset[Connection]] = {}
+    def close(self, budget: CidrBudget) -> _Closed:
+        """The fewest rules, and for the ports of each rule what stands behind it."""
+        aggregated = aggregate_addresses(self.ips, self.peers.items(), budget)
+        rules = collapse_rules((*self.peers.items(), *aggregated.blocks))
+        covered = Covered.by(self.peers.items())
+        behind: dict[PortSet, _Behind] = {}
         for entry in self.entries:
-            found = {entry.connection} - {None}
-            for ports in self._ports_of(entry):
-                grounds[ports] = grounds.get(ports, frozenset()) | {entry.ground}
-                connections[ports] = connections.get(ports, frozenset()) | {
-                    c for c in found if c is not None
-                }
-        return _Closed(rules, grounds, connections)
+            for ports in self._ports_of(entry, covered):
+                behind.setdefault(ports, _Behind()).add(entry)
+        return _Closed(rules, behind, aggregated.unseen)
 
-    def _ports_of(self, entry: Allowance) -> set[PortSet]:
+    def _ports_of(self, entry: Allowance, covered: Covered) -> set[PortSet]:
         """The port sets of the rules in which an allowance's peers stand."""
         found = {self.peers[peer] for peer in entry.peers}
         for ip in entry.ips:
             ports = self.ips[ip]
-            found |= set(covering_ports(ip, ports, self.peers.items())) or {ports}
+            found |= set(covered.ports(ip, ports)) or {ports}
         return found
 
 
@@ -141,9 +163,11 @@ def _policy(subject: Subject, name: str, closed: Mapping[Direction, _Closed]) ->
 def _evidence(policy: NetworkPolicy, closed: Mapping[Direction, _Closed]) -> Iterable[RuleEvidence]:
     for direction in Direction:
         for ref, rule in policy.refs(direction):
-            part = closed[direction]
+            behind = closed[direction].behind.get(rule.ports, _Behind())
             yield RuleEvidence(
                 ref,
-                tuple(sorted(part.grounds.get(rule.ports, frozenset()))),
-                tuple(sorted(part.connections.get(rule.ports, frozenset()), key=str)),
+                tuple(sorted(behind.grounds)),
+                tuple(sorted(behind.connections, key=str)),
+                tuple(sorted(behind.ranges)),
+                closed[direction].unseen.get(rule.ports, 0),
             )

@@ -11,20 +11,27 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from infer.aggregate import cidr_budget
 from infer.allow import (
     Allowance,
-    Ground,
     Open,
     Surroundings,
     dns_allowances,
-    node_peers,
     observed_allowances,
     webhook_allowances,
 )
 from infer.assemble import Assembled, RuleEvidence, assemble_policies, default_deny
 from infer.backends import Target
 from infer.dns import dns_servers
-from infer.exposure import Existing, Exposure, Known, measure_existing, measure_exposure
+from infer.exposure import (
+    Existing,
+    Exposure,
+    Known,
+    budgeted_ports,
+    measure_existing,
+    measure_exposure,
+    opened_ranges,
+)
 from infer.model import (
     Inventory,
     Kind,
@@ -35,6 +42,7 @@ from infer.model import (
     Subject,
     WorkloadId,
 )
+from infer.named_ranges import NO_RANGES, NamedRanges
 from infer.netpol import Direction, NetworkPolicy, PortSet, Profile
 from infer.notices import (
     called_notices,
@@ -76,6 +84,8 @@ class Options:
         ranges: the cluster's ranges, as stated; empty where not.
         cluster: whose pods get policies, where the log has several.
         world_exact: only observed outside clients instead of anywhere outside.
+        cidr_budget: so many unseen outside addresses a rule may allow, for the sake of fewer CIDRs.
+        named: outside ranges that stand for every address in them.
         profile: whose reading of the API the replay follows.
         existing: the cluster's policies, which stay beside the suggested ones; None where they
             were not given.
@@ -87,6 +97,8 @@ class Options:
     ranges: Ranges = field(default_factory=Ranges)
     cluster: str = ""
     world_exact: bool = False
+    cidr_budget: int = 0
+    named: NamedRanges = NO_RANGES
     profile: Profile = Profile.SPEC
     existing: tuple[NetworkPolicy, ...] | None = None
 
@@ -193,7 +205,9 @@ def _decide(scene: Scene, options: Options) -> _Decided:
     inside = [w for w in workloads if w.id.namespace in namespaces]
     denials = decide_denials(inside, isolated, subjects, options.directions, options.default_deny)
     opened = tuple(each for each in opened if each.subject in isolated)
-    assembled = assemble_policies(scoped, allowances, isolated)
+    ends = scene.enriched.endpoints
+    budget = cidr_budget(options.cidr_budget, ends, scene.inventory, scene.ranges)
+    assembled = assemble_policies(scoped, allowances, isolated, budget)
     return _Decided(namespaces, assembled, denials, opened, dns, subjects)
 
 
@@ -212,6 +226,7 @@ def _surroundings(scene: Scene, options: Options) -> Surroundings:
         apiserver=tuple(sorted({ip for ip, _ in scene.inventory.apiserver} | observed)),
         outward=outward if services else None,
         world_exact=options.world_exact,
+        named=options.named,
     )
 
 
@@ -264,7 +279,7 @@ def _conclude(scene: Scene, decided: _Decided, options: Options) -> Suggestion:
     if options.existing is not None:
         existing = measure_existing(options.existing, decided.policies, *measured)
     notices = sorted(
-        (*_notices(scene, decided, coverage, exposure), *_kept_open(existing)),
+        (*_notices(scene, decided, coverage, exposure, options), *_kept_open(existing)),
         key=lambda n: (not n.finding, n.code, n.text),
     )
     times = [t for s in scene.lifted.seen for t in (s.evidence.first_seen, s.evidence.last_seen)]
@@ -291,21 +306,9 @@ def _known(scene: Scene, decided: _Decided) -> Known:
         subjects=decided.subjects,
         namespaces=scene.enriched.namespaces,
         dns=decided.dns,
-        opened=_opened_ranges(decided, scene.ranges),
+        opened=opened_ranges(decided.policies, decided.assembled.evidence, scene.ranges),
+        budgeted=budgeted_ports(decided.policies, decided.assembled.evidence),
     )
-
-
-def _opened_ranges(decided: _Decided, ranges: Ranges) -> dict[Ground, int]:
-    """How many (policy rule, protocol, port) are open to a whole range of addresses, by ground."""
-    wide = {Ground.WORLD} | ({Ground.NODE} if node_peers(ranges) else set())
-    rules = {
-        ref: rule for policy in decided.policies for d in Direction for ref, rule in policy.refs(d)
-    }
-    counts = dict.fromkeys(wide, 0)
-    for each in decided.assembled.evidence:
-        for ground in wide & set(each.grounds):
-            counts[ground] += rules[each.rule].ports.count
-    return counts
 
 
 def _notices(
@@ -313,12 +316,13 @@ def _notices(
     decided: _Decided,
     coverage: Coverage,
     exposure: Exposure,
+    options: Options,
 ) -> Iterable[Notice]:
     yield from left_out_notices(coverage.left_out)
     yield from open_notices(decided.opened)
     yield from denial_notices(decided.denials, scene.inventory)
     yield from called_notices(scene.inventory, scene.backends, decided.namespaces)
-    yield from review_notices(scene.lifted.seen, decided.namespaces)
+    yield from review_notices(scene.lifted.seen, decided.namespaces, options.named)
     yield from log_notices(scene.oriented.notes, scene.oriented.connections)
     yield from missing_nodes(scene.oriented.notes, scene.inventory)
     yield from skipped_namespaces(

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from infer.addresses import is_link_local
-from infer.allow import Open
+from infer.allow import Open, range_name
 from infer.backends import Backends
 from infer.lift import NO_FINDING
 from infer.model import (
@@ -20,6 +20,7 @@ from infer.model import (
     Seen,
     WorkloadId,
 )
+from infer.named_ranges import NO_RANGES, NamedRanges
 from infer.netpol import AnyPeer, Direction, IpBlock, NetworkPolicy
 from infer.scope import Denial, is_system
 
@@ -122,8 +123,10 @@ def called_notices(
         yield Notice("called-unknown", text, unknown, finding=True)
 
 
-def review_notices(seen: Sequence[Seen], scope: Iterable[str]) -> Iterator[Notice]:
-    """Connections of the chosen namespaces that deserve a look."""
+def review_notices(
+    seen: Sequence[Seen], scope: Iterable[str], named: NamedRanges = NO_RANGES
+) -> Iterator[Notice]:
+    """Connections of the chosen namespaces that deserve a look; what has a name is known."""
     namespaces = set(scope)
     standing = [s for s in seen if not s.reason and _touches(s, namespaces)]
     yield from _one_offs(standing)
@@ -132,7 +135,7 @@ def review_notices(seen: Sequence[Seen], scope: Iterable[str]) -> Iterator[Notic
     yield from _listed("audit", "a policy in audit mode would have dropped it", standing,
                        lambda s: dict(s.evidence.verdicts).get("audited", 0) > 0)  # fmt: skip
     yield from _partly_denied(seen, standing)
-    yield from _outside(standing)
+    yield from _outside([s for s in standing if not _is_named(s, named)])
     yield from _mesh(standing)
 
 
@@ -147,6 +150,11 @@ def _partly_denied(seen: Iterable[Seen], standing: Iterable[Seen]) -> Iterator[N
     text = "denied at times, or for some of its pods, and still allowed"
     yield from _listed("partly-denied", text, standing, lambda s: s.connection in denied,
                        finding=True)  # fmt: skip
+
+
+def _is_named(seen: Seen, named: NamedRanges) -> bool:
+    connection = seen.connection
+    return any(range_name(party, named) for party in (connection.client, connection.server))
 
 
 def _touches(seen: Seen, namespaces: set[str]) -> bool:
@@ -256,7 +264,10 @@ def size_notices(policies: Iterable[NetworkPolicy]) -> Iterator[Notice]:
     """Policies with so many address blocks that a person should name the ranges instead."""
     large = tuple(sorted(p.full_name for p in policies if _blocks(p) > _MANY_BLOCKS))
     if large:
-        text = f"more than {_MANY_BLOCKS} address blocks in one policy: too many to review or apply"
+        text = (
+            f"more than {_MANY_BLOCKS} address blocks in one policy: too many to review or apply"
+            " (--known-ranges and --cidr-budget make fewer)"
+        )
         yield Notice("many-addresses", text, large, finding=True)
 
 

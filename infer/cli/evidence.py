@@ -10,12 +10,14 @@ import typer
 from infer.cli.arguments import read_ranges, read_span
 from infer.cli.explain import Form, FormOption
 from infer.cli.options import (
+    CidrBudgetOption,
     ClusterOption,
     DirectionOption,
     Directions,
     FlowsArgument,
     FormatOption,
     InventoryOption,
+    KnownRangesOption,
     NamespaceOption,
     NodeCidrOption,
     PodCidrOption,
@@ -52,6 +54,8 @@ def evidence(  # noqa: PLR0913, PLR0917 - an option each
     namespace: NamespaceOption = [],  # noqa: B006
     direction: DirectionOption = Directions.BOTH,
     world: WorldOption = World.ANY,
+    cidr_budget: CidrBudgetOption = 0,
+    known_ranges: KnownRangesOption = None,
     pod_cidr: PodCidrOption = [],  # noqa: B006
     service_cidr: ServiceCidrOption = [],  # noqa: B006
     node_cidr: NodeCidrOption = [],  # noqa: B006
@@ -68,6 +72,7 @@ def evidence(  # noqa: PLR0913, PLR0917 - an option each
     from infer.explain import evidence_behind, read_rule
     from infer.generate import Options, suggest_policies
     from infer.inventory import read_inventory
+    from infer.range_lists import read_known_ranges
     from infer.report.evidence import evidence_json, evidence_text
 
     ref = read_rule(rule)
@@ -78,6 +83,8 @@ def evidence(  # noqa: PLR0913, PLR0917 - an option each
         ranges=read_ranges(pod_cidr, service_cidr, node_cidr),
         cluster=cluster,
         world_exact=world is World.EXACT,
+        cidr_budget=cidr_budget,
+        named=read_known_ranges(known_ranges),
     )
     known = read_inventory(inventory)
     with reading(

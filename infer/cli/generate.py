@@ -8,6 +8,7 @@ from infer.cli.arguments import read_ranges, read_span
 from infer.cli.complaints import tell_complaints
 from infer.cli.deliver import Wanted, deliver
 from infer.cli.options import (
+    CidrBudgetOption,
     ClusterOption,
     DefaultDenyChoice,
     DefaultDenyOption,
@@ -20,6 +21,7 @@ from infer.cli.options import (
     FlowsArgument,
     FormatOption,
     InventoryOption,
+    KnownRangesOption,
     LenientOption,
     NamespaceOption,
     NodeCidrOption,
@@ -60,6 +62,8 @@ def generate(  # noqa: PLR0913, PLR0917 - an option each
     direction: DirectionOption = Directions.BOTH,
     default_deny: DefaultDenyOption = DefaultDenyChoice.AUTO,
     world: WorldOption = World.ANY,
+    cidr_budget: CidrBudgetOption = 0,
+    known_ranges: KnownRangesOption = None,
     pod_cidr: PodCidrOption = [],  # noqa: B006
     service_cidr: ServiceCidrOption = [],  # noqa: B006
     node_cidr: NodeCidrOption = [],  # noqa: B006
@@ -80,6 +84,7 @@ def generate(  # noqa: PLR0913, PLR0917 - an option each
     """
     from infer.generate import Options, suggest_policies
     from infer.inventory import read_inventory
+    from infer.range_lists import read_known_ranges
     from infer.scope import DefaultDeny
 
     chosen = output or (None if output_dir else Output.YAML)
@@ -91,6 +96,7 @@ def generate(  # noqa: PLR0913, PLR0917 - an option each
         tell_complaints(there.warnings)
     span = read_span(since, until)
     ranges = read_ranges(pod_cidr, service_cidr, node_cidr)
+    named = read_known_ranges(known_ranges)
     known = read_inventory(inventory)
     with reading(
         flows, format, span, inventory=known, strict=strict, quiet=quiet, threads=threads
@@ -102,6 +108,8 @@ def generate(  # noqa: PLR0913, PLR0917 - an option each
             ranges=ranges,
             cluster=cluster,
             world_exact=world is World.EXACT,
+            cidr_budget=cidr_budget,
+            named=named,
             profile=profile_of(profile, found.logs),
             existing=None if there is None else there.policies,
         )

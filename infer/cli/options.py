@@ -158,6 +158,27 @@ WorldOption = Annotated[
     ),
 ]
 
+CidrBudgetOption = Annotated[
+    int,
+    typer.Option(
+        help="Unseen outside addresses that a rule may allow, for the sake of fewer CIDRs; never "
+        "private ones, the cluster's, or those of somebody known.",
+        min=0,
+        max=65_536,
+        metavar="N",
+        rich_help_panel=_SCOPE,
+    ),
+]
+KnownRangesOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="Named ranges outside (name, cidr; CSV, or a list in YAML or JSON): a rule for an "
+        "address in one allows the whole range.",
+        metavar="FILE",
+        rich_help_panel=_SCOPE,
+    ),
+]
+
 # ---- the cluster -------------------------------------------------------------------------------
 
 PodCidrOption = Annotated[

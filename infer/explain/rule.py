@@ -33,12 +33,16 @@ class RuleBehind:
         rule: what it says.
         grounds: why it stands, sorted.
         seen: the connections behind it, sorted; none where it rests on no observation.
+        ranges: the known ranges among its peers, sorted.
+        unseen: how many addresses it allows that were not seen, as far as a budget let it.
     """
 
     ref: RuleRef
     rule: Rule
     grounds: tuple[Ground, ...]
     seen: tuple[Seen, ...]
+    ranges: tuple[str, ...] = ()
+    unseen: int = 0
 
     @property
     def records(self) -> int:
@@ -95,7 +99,7 @@ def evidence_behind(
     (behind,) = (each for each in evidence if each.rule == ref)
     connections = set(behind.connections)
     found = (s for s in seen if s.connection in connections and not s.reason and not s.local)
-    return RuleBehind(ref, rules[ref], behind.grounds, tuple(found))
+    return RuleBehind(ref, rules[ref], behind.grounds, tuple(found), behind.ranges, behind.unseen)
 
 
 def _unknown(ref: RuleRef, suggested: dict[str, NetworkPolicy]) -> InputError:

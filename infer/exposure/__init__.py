@@ -2,6 +2,7 @@
 
 from infer.exposure.existing import Existing, KeptOpen, measure_existing
 from infer.exposure.measure import Exposure, Known, Widening, measure_exposure
+from infer.exposure.opened import budgeted_ports, opened_ranges
 
 __all__ = [
     "Existing",
@@ -9,6 +10,8 @@ __all__ = [
     "KeptOpen",
     "Known",
     "Widening",
+    "budgeted_ports",
     "measure_existing",
     "measure_exposure",
+    "opened_ranges",
 ]

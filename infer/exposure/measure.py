@@ -30,8 +30,9 @@ class Widening:
     """What is allowed without having been seen, by reason.
 
     ``dns`` and ``merged_subject``, ``service``, ``port_range`` count (client, server, protocol,
-    port) between workloads; ``node`` and ``world`` count (workload, direction, protocol, port)
-    that a range of addresses is open for, of which only some were seen.
+    port) between workloads; ``node``, ``world``, ``known_range`` and ``cidr_budget`` count
+    (workload, direction, protocol, port) that a range of addresses is open for, of which only some
+    were seen.
     """
 
     dns: int = 0
@@ -40,6 +41,8 @@ class Widening:
     merged_subject: int = 0
     port_range: int = 0
     service: int = 0
+    known_range: int = 0
+    cidr_budget: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,9 @@ class Known:
     subjects: Mapping[WorkloadId, Subject]
     namespaces: Mapping[str, Labels]
     dns: Mapping[Party, PortSet]
-    opened: Mapping[Ground, int]  # (workload, direction, protocol, port) open to a whole range
+    # (workload, direction, protocol, port) open to a whole range, by ground or else by budget
+    opened: Mapping[Ground, int]
+    budgeted: int = 0
 
     def namespace_labels(self) -> dict[str, dict[str, str]]:
         """The labels of each namespace, as ``Reachability`` takes them."""
@@ -100,6 +105,8 @@ def measure_exposure(
             world=known.opened.get(Ground.WORLD, 0),
             merged_subject=counts["merged_subject"],
             service=counts["service"],
+            known_range=known.opened.get(Ground.RANGE, 0),
+            cidr_budget=known.budgeted,
         ),
     )
 

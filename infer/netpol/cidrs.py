@@ -6,6 +6,7 @@ or longer is the IPv4 block that it spells, as in the address library that Kuber
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -158,7 +159,11 @@ class IpSet:
         Raises:
             ValueError: ``ip`` is not an address.
         """
-        return IpSet.of_address(ip) <= self
+        address = read_address(ip)
+        number = int(address)
+        intervals = self.v4 if isinstance(address, IPv4Address) else self.v6
+        at = bisect_right(intervals, number, key=lambda interval: interval[0]) - 1
+        return at >= 0 and number <= intervals[at][1]
 
     def intervals(self) -> tuple[tuple[str, str], ...]:
         """First and last address of each gapless run, IPv4 before IPv6, sorted by number."""

@@ -22,6 +22,7 @@ _GROUNDS = {
     Ground.WORLD: "anywhere outside the cluster",
     Ground.APISERVER: "API server",
     Ground.WEBHOOK: "called by the API server",
+    Ground.RANGE: "known range",
 }
 
 
@@ -63,6 +64,7 @@ def _of_rule(evidence: RuleEvidence, names: dict[Connection, tuple[str, ...]]) -
     direction = evidence.rule.direction
     word = "from" if direction is Direction.INGRESS else "to"
     parties = sorted({_far(c, direction, names) for c in evidence.connections})
+    parties += [f"range {name}" for name in evidence.ranges]
     grounds = ", ".join(_GROUNDS[ground] for ground in evidence.grounds)
     who = f" {word} {_listed(parties)}" if parties else ""
     return f"{direction.lower()}[{evidence.rule.index}]{who}: {grounds}"

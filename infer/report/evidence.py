@@ -23,6 +23,7 @@ _GROUNDS = {
     Ground.WORLD: "clients outside the cluster called it",
     Ground.APISERVER: "it is the API server",
     Ground.WEBHOOK: "the API server calls it",
+    Ground.RANGE: "an address of a known range was seen",
 }
 
 
@@ -36,6 +37,8 @@ def evidence_json(behind: RuleBehind, subject: Subject) -> str:
             for id_ in subject.workloads
         ],
         "grounds": list(map(str, behind.grounds)),
+        "ranges": list(behind.ranges),
+        "unseen_addresses": behind.unseen,
         "records": behind.records,
         "first_seen": time_text(behind.first_seen),
         "last_seen": time_text(behind.last_seen),
@@ -69,6 +72,10 @@ def _lines(behind: RuleBehind, subject: Subject) -> Iterator[Line]:
     word = "lets in" if behind.ref.direction.lower() == "ingress" else "lets out to"
     yield _row(word, rule_text(behind.rule))
     yield _row("because", ", ".join(_GROUNDS[ground] for ground in behind.grounds))
+    if behind.ranges:
+        yield _row("known ranges", _some(behind.ranges))
+    if behind.unseen:
+        yield _row("but", f"it allows {counted(behind.unseen, 'address', 'addresses')} unseen")
     if not behind.seen:
         yield Line("")
         yield Line("no observed traffic stands behind it")

@@ -7,10 +7,10 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from hashlib import sha256
 
+from infer.assemble import RuleEvidence
 from infer.exposure import Existing, Exposure
 from infer.generate import Suggestion
 from infer.model import Address, Connection, Evidence, LeftOut, Notice, Party, Seen
-from infer.netpol import RuleRef
 from infer.replay import Tally
 from infer.schema import FileRead, LogsRead
 
@@ -172,17 +172,19 @@ def _evidence(suggestion: Suggestion) -> list[Document]:
         if not each.reason and not each.local:
             seen.setdefault(each.connection, []).append(each)
     return [
-        _rule(evidence.rule, evidence.grounds, [s for c in evidence.connections for s in seen[c]])
+        _rule(evidence, [s for c in evidence.connections for s in seen[c]])
         for evidence in suggestion.evidence
     ]
 
 
-def _rule(rule: RuleRef, grounds: tuple[str, ...], seen: list[Seen]) -> Document:
+def _rule(evidence: RuleEvidence, seen: list[Seen]) -> Document:
     firsts = [s.evidence.first_seen for s in seen if s.evidence.first_seen]
     lasts = [s.evidence.last_seen for s in seen if s.evidence.last_seen]
     return {
-        "rule": str(rule),
-        "grounds": list(map(str, grounds)),
+        "rule": str(evidence.rule),
+        "grounds": list(map(str, evidence.grounds)),
+        "ranges": list(evidence.ranges),
+        "unseen_addresses": evidence.unseen,
         "connections": [str(s.connection) for s in seen],
         "records": sum(s.evidence.records for s in seen),
         "first_seen": time_text(min(firsts, default=None)),

@@ -30,7 +30,8 @@ STATS_KEYS: Final[Mapping[str, str]] = MappingProxyType(
         "(`line`, `why`), and `remarks`",
         "left_out": "for each connection that no policy was made for: stable `id`, `connection`, "
         "`reason`, `records`, and how many `would_be_blocked`",
-        "evidence": "for each rule: `rule`, its `grounds`, the `connections` behind it, `records`, "
+        "evidence": "for each rule: `rule`, its `grounds`, the known `ranges` in it, how many "
+        "`unseen_addresses` the budget let in, the `connections` behind it, `records`, "
         "`first_seen`, `last_seen`",
         "edges": "for each connection: `client`, `server`, `protocol`, `port`, the `decision` of "
         "the replay or why it is `left_out`, and everything that was seen of it",

@@ -141,10 +141,28 @@ def _exposed(suggestion: Suggestion) -> _Lines:
         "merged subjects": widening.merged_subject,
         "port ranges": widening.port_range,
         "Service backends": widening.service,
+        "known ranges": widening.known_range,
+        "CIDR budget": widening.cidr_budget,
     }
     wide = ", ".join(f"{name} {count:,}" for name, count in named.items() if count)
     but = f"wider than what was seen, on purpose, in ports: {wide}" if wide else ""
     yield _row("", but or "nothing is allowed that was not seen")
+    yield from _outside(suggestion)
+
+
+def _outside(suggestion: Suggestion) -> _Lines:
+    """The known ranges in rules, and what the budget for fewer CIDRs was spent on."""
+    names = sorted({name for each in suggestion.evidence for name in each.ranges})
+    if names:
+        rules = sum(bool(each.ranges) for each in suggestion.evidence)
+        yield _row("known ranges", f"{_some(tuple(names), 5)} (in {counted(rules, 'rule')})")
+    spent = [each.unseen for each in suggestion.evidence if each.unseen]
+    if spent:
+        unseen = counted(sum(spent), "unseen address", "unseen addresses")
+        yield _row(
+            "CIDR budget",
+            f"{unseen} in {counted(len(spent), 'rule')}, at most {max(spent):,} in one",
+        )
 
 
 def _with_existing(suggestion: Suggestion) -> _Lines:

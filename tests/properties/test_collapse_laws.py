@@ -7,7 +7,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infer.allow import aggregate_addresses
+from infer.aggregate import aggregate_addresses
 from infer.collapse import collapse_rules, join_peers
 from infer.netpol import (
     OWN_NAMESPACE,
@@ -147,7 +147,7 @@ def test_aggregation_is_exact(
     ports_of: dict[str, PortSet], covered: list[tuple[IpBlock, PortSet]]
 ) -> None:
     """Blocks and what is covered anyway allow each address its ports, and no other address."""
-    blocks = aggregate_addresses(ports_of, covered)
+    blocks = aggregate_addresses(ports_of, covered).blocks
 
     for ip in (*(f"192.0.2.{n}" for n in range(17)), *(f"2001:db8::{n}" for n in range(9))):
         exact = PortSet.union(p for b, p in blocks if b.addresses.contains(ip))

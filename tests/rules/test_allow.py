@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from infer.aggregate import aggregate_addresses
 from infer.allow import (
     Allowance,
     Ground,
     Open,
     Surroundings,
-    aggregate_addresses,
     dns_allowances,
     node_peers,
     observed_allowances,
@@ -291,14 +291,14 @@ def test_addresses_are_aggregated_exactly() -> None:
     """The fewest CIDRs that cover the observed addresses and no other; never a /32 on IPv6."""
     ports = {f"192.0.2.{n}": tcp(443) for n in (4, 5, 6, 7, 9)} | {"2001:db8::1": tcp(443)}
 
-    found = [str(block) for block, _ in aggregate_addresses(ports)]
+    found = [str(block) for block, _ in aggregate_addresses(ports).blocks]
 
     assert found == ["192.0.2.4/30", "192.0.2.9/32", "2001:db8::1/128"]
 
 
 def test_addresses_with_other_ports_stay_apart() -> None:
     """Neighbours with other ports are blocks of their own."""
-    found = aggregate_addresses({"192.0.2.4": tcp(443), "192.0.2.5": tcp(80)})
+    found = aggregate_addresses({"192.0.2.4": tcp(443), "192.0.2.5": tcp(80)}).blocks
 
     assert (
         (IpBlock("192.0.2.4/32"), tcp(443)),
@@ -310,8 +310,8 @@ def test_covered_addresses_are_not_said_twice() -> None:
     """An address whose ports a wider block allows anyway is not named; with more ports it is."""
     wide = [(IpBlock("0.0.0.0/0"), tcp(443))]
 
-    assert aggregate_addresses({"192.0.2.4": tcp(443)}, wide) == ()
-    assert len(aggregate_addresses({"192.0.2.4": tcp(443, 80)}, wide)) == 1
+    assert aggregate_addresses({"192.0.2.4": tcp(443)}, wide).blocks == ()
+    assert len(aggregate_addresses({"192.0.2.4": tcp(443, 80)}, wide).blocks) == 1
 
 
 def test_deployment_ids_are_what_tests_say() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
+from infer.aggregate import EXACT, CidrBudget
 from infer.allow import Allowance, Ground, Surroundings
 from infer.assemble import Assembled, assemble_policies
 from infer.model import (
@@ -187,7 +188,8 @@ def assembled(
     workloads: Iterable[Workload],
     allowances: Iterable[Allowance],
     directions: frozenset[Direction] = BOTH,
+    budget: CidrBudget = EXACT,
 ) -> Assembled:
     """The policies of workloads that are all isolated."""
     subjects = select_subjects(workloads).subjects
-    return assemble_policies(subjects, allowances, {s.id: directions for s in subjects})
+    return assemble_policies(subjects, allowances, {s.id: directions for s in subjects}, budget)
