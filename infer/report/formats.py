@@ -31,8 +31,8 @@ def formats_text(rows: Iterable[FormatRow], look: Look) -> str:
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 1, 0), expand=False)
     table.add_column("format", style="bold", no_wrap=True)
-    table.add_column("what it is", ratio=1)
-    table.add_column("how to get one", ratio=1)
+    table.add_column("what it is", ratio=1, overflow="fold")
+    table.add_column("how to get one", ratio=1, overflow="fold")
     for row in rows:
         table.add_row(*map(Text, row))
     out = io.StringIO()

@@ -46,7 +46,10 @@ SHAPES = {
     "ranges": {"pods", "services", "nodes"},
     "files": {"name", "format", "records", "malformed", "remarks"},
     "left_out": {"id", "connection", "reason", "records", "would_be_blocked"},
-    "evidence": {"rule", "grounds", "connections", "records", "first_seen", "last_seen"},
+    "evidence": {
+        *("rule", "grounds", "ranges", "unseen_addresses", "connections", "records"),
+        *("first_seen", "last_seen"),
+    },
     "edges": {
         *("client", "server", "protocol", "port", "decision", "left_out", "node_local", "records"),
         *("weight", "bytes", "first_seen", "last_seen", "hours", "verdicts", "answered", "names"),
