@@ -13,7 +13,6 @@ from itertools import chain
 from infer.addresses import PRIVATE, cidr_set
 from infer.model import (
     Address,
-    Endpoint,
     Inventory,
     Kind,
     Party,
@@ -85,15 +84,12 @@ class Backends:
             node_doors=_node_doors(inventory.services),
         )
 
-    def addressed(self, end: Endpoint, protocol: str, port: int) -> Called | None:
-        """The Service that is called at an endpoint's address and port; None where none is.
+    def addressed(self, ip: str, protocol: str, port: int, *, node: bool) -> Called | None:
+        """The Service that is called at an address and port; None where none is.
 
         A node's address leads to the Service with that external address, else with that node port.
         """
-        node = end.kind is Kind.NODE or end.on_node
-        if end.reason or not (node or end.kind is Kind.SERVICE):
-            return None
-        door = self.doors.get((end.ip, protocol, port))
+        door = self.doors.get((ip, protocol, port))
         return door or (self.node_doors.get((protocol, port)) if node else None)
 
     def named(self, name: str) -> ServiceRecord | None:

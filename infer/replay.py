@@ -6,11 +6,12 @@ a NetworkPolicy sees nothing finer.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple, TypeAlias
 
 from infer.backends import Target
-from infer.lift import EXPRESSIBLE, NOT_TRAFFIC, Observation
+from infer.lift import EXPRESSIBLE, NOT_TRAFFIC, Meaning, Observation
 from infer.model import (
     Address,
     Connection,
@@ -37,14 +38,6 @@ from infer.netpol import (
 )
 
 _NOWHERE = "0.0.0.0"  # noqa: S104 - stands for an outside address that the log does not give
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """One observation with the decision on it; the worst of its targets."""
-
-    observation: Observation
-    decision: Decision
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,18 +113,45 @@ def replay_connections(
 ) -> Coverage:
     """What the policies make of every observation; those left out are judged too."""
     judge = Judge.of(policies, cast, profile)
-    return _cover([Judged(each, judge.decide(each)) for each in observations])
+    counted: dict[_Decided, _Counts] = {}
+    for each in observations:
+        counts = counted.setdefault((each.meaning, judge.decide(each)), _Counts())
+        counts.records += each.records
+        counts.weight += each.weight
+    return _cover(counted)
+
+
+@dataclass(slots=True)
+class _Counts:
+    """How often something was seen, while it is counted."""
+
+    records: int = 0
+    weight: int = 0
+
+
+_Decided: TypeAlias = tuple[Meaning, Decision]
+_Question: TypeAlias = tuple[Meaning, int, int, bool]
+
+
+class _Player(NamedTuple):
+    """What the judge needs of a logged endpoint: alike ones are judged alike."""
+
+    end: TrafficEnd
+    doubtful: bool
+    alike: int
+    pod: int
 
 
 @dataclass(slots=True)
 class Judge:
-    """Judges observations under policies, each distinct traffic once."""
+    """Judges observations under policies; what is alike to the policies is judged once."""
 
     evaluator: Evaluator
     cast: Cast
     policed: frozenset[tuple[str, Direction]]  # namespaces in which some policy isolates
-    ends: dict[int, TrafficEnd] = field(default_factory=dict)
-    known: dict[tuple[Traffic, bool, bool], Judgement] = field(default_factory=dict)
+    players: dict[int, _Player] = field(default_factory=dict)
+    numbers: dict[Hashable, int] = field(default_factory=dict)
+    known: dict[_Question, tuple[Decision, tuple[Judgement, ...]]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, policies: Iterable[NetworkPolicy], cast: Cast, profile: Profile) -> Judge:
@@ -149,29 +169,50 @@ class Judge:
         Source: https://kubernetes.io/docs/concepts/services-networking/network-policies/
             "... may have no effect on ... protocols other than TCP, UDP, and SCTP".
         """
-        if observation.protocol not in EXPRESSIBLE or observation.port == 0:
-            return Decision.UNKNOWN
-        if observation.reason == NOT_TRAFFIC:
-            return Decision.UNKNOWN
-        return worst(judgement.decision for judgement in self.judgements(observation))
+        return self._asked(observation)[0]
 
     def judgements(self, observation: Observation) -> tuple[Judgement, ...]:
         """The judgement on each target, of an observation with a protocol that has ports."""
-        return tuple(self._one(observation, target) for target in observation.targets)
+        return self._asked(observation)[1]
 
-    def _one(self, observation: Observation, target: Target) -> Judgement:
-        traffic = Traffic(
-            self._end(observation.client),
-            self._server(observation, target),
-            Protocol(observation.protocol),
-            target[1],
-            same_node=observation.local,
-        )
-        doubts = (self._doubtful(observation.client), self._doubtful(observation.server))
-        key = (traffic, *doubts)
-        if key not in self.known:
-            self.known[key] = self._judge(traffic, *doubts)
-        return self.known[key]
+    def _asked(self, observation: Observation) -> tuple[Decision, tuple[Judgement, ...]]:
+        client, server = self._player(observation.client), self._player(observation.server)
+        question = (observation.meaning, client.alike, server.alike, client.pod == server.pod)
+        if question not in self.known:
+            self.known[question] = self._answered(observation.meaning, client, server)
+        return self.known[question]
+
+    def _answered(
+        self, meaning: Meaning, client: _Player, server: _Player
+    ) -> tuple[Decision, tuple[Judgement, ...]]:
+        if meaning.protocol not in EXPRESSIBLE or meaning.port == 0:
+            return Decision.UNKNOWN, ()
+        found = tuple(self._one(meaning, target, client, server) for target in meaning.targets)
+        if meaning.reason == NOT_TRAFFIC:
+            return Decision.UNKNOWN, found
+        return worst(judgement.decision for judgement in found), found
+
+    def _one(self, meaning: Meaning, target: Target, client: _Player, server: _Player) -> Judgement:
+        to = self.cast.backend(target) if meaning.translated else server.end
+        protocol = Protocol(meaning.protocol)
+        traffic = Traffic(client.end, to, protocol, target[1], same_node=meaning.local)
+        return self._judge(traffic, client.doubtful, server.doubtful)
+
+    def _player(self, number: int) -> _Player:
+        found = self.players.get(number)
+        if found is None:
+            found = self.players[number] = self._found_player(number)
+        return found
+
+    def _found_player(self, number: int) -> _Player:
+        endpoint, end = self.cast.endpoints[number], self.cast.end(number)
+        doubtful = endpoint.kind is Kind.POD and endpoint.labels is None
+        name = end.full_name if isinstance(end, Pod) else (number,)
+        likeness = (self.evaluator.likeness(end), doubtful, endpoint.namespace if doubtful else "")
+        return _Player(end, doubtful, self._number(likeness), self._number(name))
+
+    def _number(self, value: Hashable) -> int:
+        return self.numbers.setdefault(value, len(self.numbers))
 
     def _judge(self, traffic: Traffic, client_doubt: bool, server_doubt: bool) -> Judgement:
         found = self.evaluator.judge(traffic)
@@ -193,20 +234,6 @@ class Judge:
             return Verdict(Decision.UNKNOWN, (), verdict.isolated_by, "the labels are not known")
         return verdict
 
-    def _doubtful(self, number: int) -> bool:
-        endpoint = self.cast.endpoints[number]
-        return endpoint.kind is Kind.POD and endpoint.labels is None
-
-    def _server(self, observation: Observation, target: Target) -> TrafficEnd:
-        if observation.translated:
-            return self.cast.backend(target)
-        return self._end(observation.server)
-
-    def _end(self, number: int) -> TrafficEnd:
-        if number not in self.ends:
-            self.ends[number] = self.cast.end(number)
-        return self.ends[number]
-
 
 def worst(decisions: Iterable[Decision]) -> Decision:
     """DENIED before UNKNOWN before ALLOWED."""
@@ -217,13 +244,15 @@ def worst(decisions: Iterable[Decision]) -> Decision:
 # ---- counting ----------------------------------------------------------------------------------
 
 
-def _cover(judged: list[Judged]) -> Coverage:
+def _cover(counted: Mapping[_Decided, _Counts]) -> Coverage:
+    fates = _fates(counted)
+    told = [((decision, meaning.reason), counts) for (meaning, decision), counts in counted.items()]
     return Coverage(
-        records=_tally(((j.decision, j.observation.reason), j.observation.records) for j in judged),
-        weights=_tally(((j.decision, j.observation.reason), j.observation.weight) for j in judged),
-        connections=_tally((fate, 1) for fate in _fates(judged).values()),
-        left_out=_left_out(judged),
-        decisions={c: d for c, (d, reason) in _fates(judged).items() if not reason},
+        records=_tally((fate, counts.records) for fate, counts in told),
+        weights=_tally((fate, counts.weight) for fate, counts in told),
+        connections=_tally((fate, 1) for fate in fates.values()),
+        left_out=_left_out(counted),
+        decisions={c: d for c, (d, reason) in fates.items() if not reason},
     )
 
 
@@ -246,12 +275,12 @@ def _tally(counted: Iterable[tuple[_Fate, int]]) -> Tally:
     )
 
 
-def _fates(judged: Iterable[Judged]) -> dict[Connection, _Fate]:
+def _fates(decided: Iterable[_Decided]) -> dict[Connection, _Fate]:
     """One fate for each connection: what stands counts before what is left out."""
     fates: dict[Connection, list[_Fate]] = {}
-    for each in judged:
-        for connection in each.observation.connections:
-            fates.setdefault(connection, []).append((each.decision, each.observation.reason))
+    for meaning, decision in decided:
+        for connection in meaning.connections:
+            fates.setdefault(connection, []).append((decision, meaning.reason))
     return {connection: _one_fate(found) for connection, found in fates.items()}
 
 
@@ -262,14 +291,13 @@ def _one_fate(fates: list[_Fate]) -> _Fate:
     return min(fates, key=lambda fate: (fate[1], fate[0]))
 
 
-def _left_out(judged: Iterable[Judged]) -> tuple[LeftOut, ...]:
+def _left_out(counted: Mapping[_Decided, _Counts]) -> tuple[LeftOut, ...]:
     sums: dict[tuple[Connection, str], tuple[int, int]] = {}
-    for each in judged:
-        found = each.observation
-        if found.reason:
-            key = (found.connections[0], found.reason)
+    for (meaning, decision), counts in counted.items():
+        if meaning.reason:
+            key = (meaning.connections[0], meaning.reason)
             records, blocked = sums.get(key, (0, 0))
-            cut = found.records if each.decision is Decision.DENIED else 0
-            sums[key] = (records + found.records, blocked + cut)
+            cut = counts.records if decision is Decision.DENIED else 0
+            sums[key] = (records + counts.records, blocked + cut)
     ordered = sorted(sums.items(), key=lambda item: (str(item[0][0]), item[0][1]))
     return tuple(LeftOut(c, reason, *counts) for (c, reason), counts in ordered)

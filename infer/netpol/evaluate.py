@@ -6,12 +6,13 @@ Source: https://kubernetes.io/docs/concepts/services-networking/network-policies
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 from infer.netpol.gate import Gate, Match
+from infer.netpol.kinds import traits_of
 from infer.netpol.policy import Direction, NetworkPolicy, RuleRef
 from infer.netpol.policy_index import PolicyIndex
 from infer.netpol.profile import Profile
@@ -128,6 +129,19 @@ class Evaluator:
         egress = self.verdict(traffic, Direction.EGRESS)
         ingress = self.verdict(traffic, Direction.INGRESS)
         return Judgement(_both(egress.decision, ingress.decision), egress, ingress)
+
+    def likeness(self, end: TrafficEnd) -> Hashable:
+        """What the policies can tell of an end, as long as this evaluator lives.
+
+        Traffic between two different pods, or a pod and an address, is judged alike wherever both
+        ends have equal likenesses. So pods, which are many, need not be judged one by one.
+        """
+        match = self._index.match_any(end)
+        if isinstance(end, Outside):
+            return (match, end.node)
+        unsure = self._index.uses_port_names and end.ports is None  # then grounds say its name
+        grounds = (match.pods_ground, match.blocks_ground, end.full_name if unsure else "")
+        return (traits_of(end, self._index), grounds)
 
     def _gate_verdict(
         self, traffic: Traffic, far: Match, direction: Direction, gate: Gate

@@ -31,7 +31,7 @@ def sort_into_kinds(pods: Iterable[Pod], index: PolicyIndex) -> tuple[Kind, ...]
     """The kinds of the pods, in order of their first pod; exact."""
     members: dict[Hashable, list[Pod]] = {}
     for pod in pods:
-        members.setdefault(_traits(pod, index), []).append(pod)
+        members.setdefault(traits_of(pod, index), []).append(pod)
     return tuple(_kind(tuple(group), index) for group in members.values())
 
 
@@ -41,8 +41,8 @@ def _kind(members: tuple[Pod, ...], index: PolicyIndex) -> Kind:
     return Kind(members, egress, ingress, index.match_any(pod))
 
 
-def _traits(pod: Pod, index: PolicyIndex) -> Hashable:
-    """Everything about a pod that any policy looks at."""
+def traits_of(pod: Pod, index: PolicyIndex) -> Hashable:
+    """Everything about a pod that any policy looks at, as long as the index lives."""
     gates = tuple(id(index.gate(pod, direction)) for direction in Direction)
     match = index.match_any(pod)
     versions = tuple(":" in ip for ip in pod.ips)

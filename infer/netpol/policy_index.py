@@ -67,8 +67,8 @@ class PolicyIndex:
         """Which peers the other end is in the eyes of a pod's gate."""
         return self._match(far, _shared_versions(far, near))
 
-    def match_any(self, far: Pod) -> Match:
-        """Which peers a pod is, whatever the other end's addresses are."""
+    def match_any(self, far: TrafficEnd) -> Match:
+        """Which peers an end is, whatever the other end's addresses are."""
         return self._match(far, _ANY_VERSION)
 
     def _match(self, far: TrafficEnd, versions: _Versions) -> Match:
@@ -146,7 +146,9 @@ class PolicyIndex:
             ground = f"the address of {far.full_name} is not known"
             return Match(anywhere=True, blocks_ground=ground)
         ips = [ip for ip in far.ips if _version(ip) in versions] or far.ips
-        ground = f"which address of {far.full_name} is used is not known"
+        # One address leaves no doubt, and then pods are alike whatever their names.
+        several = f"which address of {far.full_name} is used is not known"
+        ground = several if len(ips) > 1 else ""
         return Match(addresses=tuple(map(self._blocks.matching, ips)), blocks_ground=ground)
 
 

@@ -13,7 +13,7 @@ from infer.assemble import RuleEvidence, assemble_policies, default_deny
 from infer.dns import both_protocols
 from infer.exposure import Exposure, Known, measure_exposure
 from infer.group import Grouped, group_endpoints
-from infer.lift import Observation
+from infer.lift import Meaning, Observation
 from infer.model import (
     Connection,
     Endpoint,
@@ -168,19 +168,17 @@ def _observe(talk: Talk, parties: Sequence[Party | None]) -> Observation:
     client, server = parties[talk.client], parties[talk.server]
     assert client is not None
     assert server is not None
-    return Observation(
-        talk.client,
-        talk.server,
-        ((server, talk.port),),
-        (Connection(client, server, talk.protocol, talk.port),),
-        talk.protocol,
-        talk.port,
-        talk.records,
-        talk.records,
+    meaning = Meaning(
+        targets=((server, talk.port),),
+        connections=(Connection(client, server, talk.protocol, talk.port),),
+        protocol=talk.protocol,
+        port=talk.port,
         local=False,
         translated=False,
+        relayed=False,
         reason=talk.reason,
     )
+    return Observation(talk.client, talk.server, meaning, talk.records, talk.records)
 
 
 def _seen(observations: Iterable[Observation]) -> tuple[Seen, ...]:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from infer.backends import Target
-from infer.lift import Observation
+from infer.lift import Meaning, Observation
 from infer.model import Connection, Endpoint, Kind, Party, Workload, as_labels
 from infer.netpol import (
     EVERYTHING,
@@ -62,15 +62,18 @@ def observation(
     return Observation(
         client=client,
         server=server,
-        targets=to,
-        connections=tuple(Connection(PARTIES[client], p, protocol, n) for p, n in to),
-        protocol=protocol,
-        port=port,
+        meaning=Meaning(
+            targets=to,
+            connections=tuple(Connection(PARTIES[client], p, protocol, n) for p, n in to),
+            protocol=protocol,
+            port=port,
+            local=local,
+            translated=bool(targets),
+            relayed=False,
+            reason=reason,
+        ),
         records=records,
         weight=weight,
-        local=local,
-        translated=bool(targets),
-        reason=reason,
     )
 
 
