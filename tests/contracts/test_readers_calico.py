@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from contracts.reading import Row, format_of, kinds, malformed_of, read_text
+from contracts.reading import Row, format_of, kinds, malformed_of, read_text, source_of
+from infer.readers import formats
 
 ENTERPRISE = {
     "start_time": 1772359200,
@@ -87,6 +88,7 @@ def test_a_bare_pod_is_its_own_name(tmp_path: Path) -> None:
     (row,) = read_text(tmp_path / "x.json", text, "calico")
 
     assert (row["src_pod"], row.get("src_workload")) == ("debug", None)
+    assert (row.get("dst_pod"), row["dst_workload"]) == (None, "db")
 
 
 @pytest.mark.parametrize("type_", ["hep", "ns", "net"])
@@ -199,6 +201,19 @@ def test_a_long_page_is_read_in_pieces(tmp_path: Path) -> None:
     assert kinds(read_text(tmp_path / "x", text, "calico")) == {"flow": 9000}
 
 
+@pytest.mark.parametrize("cut", [1, 4, 9])
+def test_the_start_of_a_page_may_stand_in_two_pieces(cut: int, tmp_path: Path) -> None:
+    """Where a piece of the file ends within what holds the records, they are found all the same."""
+    page = json.dumps({"items": [WHISKER]})
+    before = f'{page}\n{{"pad": "'
+    pad = "x" * (1024 * 1024 - len(before) - len('", ') - cut)
+
+    text = f'{before}{pad}", {page[1:]}'
+
+    assert text[1024 * 1024 - cut :].startswith('"items"')
+    assert kinds(read_text(tmp_path / "x", text, "calico")) == {"flow": 2}
+
+
 def test_a_broken_page_loses_only_what_is_broken(tmp_path: Path) -> None:
     """What follows a broken record is found again, and the break is located."""
     good = json.dumps(WHISKER)
@@ -208,3 +223,23 @@ def test_a_broken_page_loses_only_what_is_broken(tmp_path: Path) -> None:
 
     assert kinds(rows) == {"flow": 2, "malformed": 2}
     assert [line for line, _ in malformed_of(tmp_path / "x.json", "calico")] == [3, 5]
+
+
+@pytest.mark.parametrize(
+    ("record", "version", "codes"),
+    [
+        (ENTERPRISE, "Enterprise", []),
+        ({**ENTERPRISE, "dest_ip": None}, "Enterprise", ["calico-no-addresses"]),
+        (WHISKER, "Whisker", ["calico-no-addresses"]),
+        ({"id": "1", "flow": {"Key": WHISKER}}, "Goldmane", ["calico-no-addresses"]),
+    ],
+)
+def test_the_product_and_what_it_leaves_out_are_told(
+    record: dict[str, object], version: str, codes: list[str], tmp_path: Path
+) -> None:
+    """Without addresses nothing outside the cluster can be allowed, and that is said."""
+    read_text(tmp_path / "x", json.dumps(record), "calico")
+    calico, source = formats()["calico"], source_of(tmp_path / "x")
+
+    assert calico.version(source) == version
+    assert [advice.code for advice in calico.advice(source)] == codes

@@ -12,7 +12,8 @@ from infer.readers._json import is_lines, parse_json, scan_json
 from infer.readers._texts import Texts
 from infer.readers.calico.columns import RECORD, to_flow
 from infer.readers.calico.texts import is_of_lines, records
-from infer.sources import check_whole
+from infer.schema import Advice
+from infer.sources import check_whole, head
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection, DuckDBPyRelation
@@ -58,6 +59,23 @@ def malformed(source: Source) -> Iterator[tuple[int, str]]:
         yield from found.project("line, why").order("line").fetchall()
 
 
+def version(source: Source) -> str:
+    """Which product wrote the records, as far as their words tell."""
+    start = head(source)
+    if b"_name_aggr" in start:
+        return "Enterprise"
+    return "Goldmane" if re.search(rb'"(Key|id)"\s*:', start) else "Whisker"
+
+
+def advice(source: Source) -> tuple[Advice, ...]:
+    """To log addresses, where the head shows none: networks are then only public or private."""
+    if re.search(rb'"(source|dest)_ip"\s*:\s*"[0-9a-f]', head(source)):
+        return ()
+    text = "the flows have no addresses: what comes from or goes outside the cluster is left out"
+    how = "flowLogsFileAggregationKindForAllowed: 1  # FelixConfiguration, Enterprise and Cloud"
+    return (Advice("calico-no-addresses", text, how),)
+
+
 def _texts(source: Source) -> Texts:
     return Texts(lambda: records(source))
 
@@ -69,4 +87,6 @@ FORMAT: Final = Format(
     sniff=sniff,
     read=read,
     malformed=malformed,
+    version=version,
+    advice=advice,
 )
