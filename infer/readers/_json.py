@@ -165,7 +165,7 @@ class JsonText:
         while True:
             try:
                 _, end = self._decode(self._text, self._at)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 position = error.pos if isinstance(error, json.JSONDecodeError) else self._at
                 is_near = len(self._text) - position < _DAMAGED_AFTER
                 if is_near and self._read_on():

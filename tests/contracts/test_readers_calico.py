@@ -91,6 +91,12 @@ def test_a_bare_pod_is_its_own_name(tmp_path: Path) -> None:
     assert (row.get("dst_pod"), row["dst_workload"]) == (None, "db")
 
 
+@pytest.mark.parametrize("labels", ["{", "[1", {"labels": "x"}, {"labels": [{}]}, [[None]], 7])
+def test_odd_labels_stop_nothing(labels: object, tmp_path: Path) -> None:
+    """Whatever stands in their place, the record is read."""
+    assert one(tmp_path, dest_labels=labels)["kind"] == "flow"
+
+
 @pytest.mark.parametrize("type_", ["hep", "ns", "net"])
 def test_hosts_and_networks_are_addresses_and_no_pods(type_: str, tmp_path: Path) -> None:
     """Only a workload endpoint is a pod; of the others the address counts, where there is one."""
@@ -128,6 +134,8 @@ def test_pods_without_a_common_label_are_not_pods_without_labels(tmp_path: Path)
         ({"policies": {"pending_policies": ["0|d|d.x|deny"]}}, "AUDIT"),
         ({"policies": {"pending": [{"name": "x", "action": "Deny"}]}}, "AUDIT"),
         ({"policies": {"pending": [{"name": "deny", "action": "Allow"}]}}, "FORWARDED"),
+        ({"policies": '{"pending":'}, "FORWARDED"),
+        ({"policies": [None]}, "FORWARDED"),
         ({"action": "deny", "policies": {"pending": [{"action": "Deny"}]}}, "DENIED"),
     ],
 )
@@ -212,6 +220,13 @@ def test_the_start_of_a_page_may_stand_in_two_pieces(cut: int, tmp_path: Path) -
 
     assert text[1024 * 1024 - cut :].startswith('"items"')
     assert kinds(read_text(tmp_path / "x", text, "calico")) == {"flow": 2}
+
+
+def test_nesting_without_end_is_one_malformed_record(tmp_path: Path) -> None:
+    """What is nested deeper than a parser goes is damage, and stops nothing."""
+    text = f'{{"items": [{json.dumps(WHISKER)},\n{"[" * 100_000}'
+
+    assert kinds(read_text(tmp_path / "x", text, "calico")) == {"flow": 1, "malformed": 1}
 
 
 def test_a_broken_page_loses_only_what_is_broken(tmp_path: Path) -> None:

@@ -139,7 +139,7 @@ def _counted(what: str) -> str:
 
 def _endpoint(side: str, end: str) -> dict[str, str]:
     labels, namespace = f"{end}PodLabels", f"{end}PodNamespace"
-    pairs = f"map_entries(TRY_CAST({labels}::JSON AS MAP(VARCHAR, VARCHAR)))"
+    pairs = f"map_entries(TRY_CAST(TRY_CAST({labels} AS JSON) AS MAP(VARCHAR, VARCHAR)))"
     return {
         f"{side}_cluster": f"CASE WHEN {namespace} IS NOT NULL THEN clusterUUID END",
         f"{side}_namespace": namespace,

@@ -81,9 +81,11 @@ _MADE: Final = "'^(projectcalico[.]org/|pcns[.]|pcsa[.])'"
 
 def _items(labels: str) -> str:
     """Label items: of Enterprise's object, Goldmane's array, or Whisker's text with bars."""
-    listed = f"""CASE WHEN {labels}[1] = '{{' AND json_valid({labels})
-            THEN TRY_CAST(({labels})::JSON->'labels' AS VARCHAR[])
-        WHEN {labels}[1] = '[' AND json_valid({labels}) THEN TRY_CAST(({labels})::JSON AS VARCHAR[])
+    json = f"TRY_CAST({labels} AS JSON)"
+    listed = f"""CASE
+        WHEN {labels}[1] = '{{' AND json_valid({labels})
+            THEN TRY_CAST({json}->'labels' AS VARCHAR[])
+        WHEN {labels}[1] = '[' AND json_valid({labels}) THEN TRY_CAST({json} AS VARCHAR[])
         ELSE list_transform(string_split({labels}, ' | '), lambda item: trim(item)) END"""
     return f"list_filter({listed}, lambda item: NOT regexp_matches(item, {_MADE}))"
 
@@ -100,8 +102,9 @@ _REPORTERS: Final = {
 
 # The rules that would have decided with staged policies in force: objects with an action, or texts
 # such as "0|tier|tier.policy|deny|0".
-_PENDING: Final = """lower(concat_ws(' ', policies::JSON->>'pending',
-    policies::JSON->>'pending_policies', policies::JSON->>'pendingPolicies'))"""
+_POLICIES: Final = "TRY_CAST(policies AS JSON)"
+_PENDING: Final = f"""lower(concat_ws(' ', {_POLICIES}->>'pending',
+    {_POLICIES}->>'pending_policies', {_POLICIES}->>'pendingPolicies'))"""
 _STAGED_DENIAL: Final = rf"""coalesce(json_valid(policies)
     AND regexp_matches({_PENDING}, '"action"\s*:\s*("deny"|2)|[|]deny([|]|")'), FALSE)"""
 

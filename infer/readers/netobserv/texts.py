@@ -76,7 +76,7 @@ def _of_entry(labels: str, entry: str) -> str:
     """The flow of a time and a line; whatever else it is stays as it is."""
     try:
         value: object = json.loads(entry)
-    except ValueError:
+    except (ValueError, RecursionError):
         return entry
     match value:
         case [_, str(line), *_]:
@@ -94,7 +94,7 @@ def _of_lines(source: Source) -> Iterator[tuple[int, str]]:
 def _of_logcli(text: str) -> str:
     try:
         value: object = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
     match value:
         case {"labels": dict(labels), "line": str(line)}:
