@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from infer.schema import LogsRead
 
 
-def tell_complaints(complaints: Iterable[Complaint], logs: LogsRead | None = None) -> None:
-    """One line for each complaint about a policy, and one for all malformed records."""
+def tell_complaints(complaints: Iterable[Complaint | str], logs: LogsRead | None = None) -> None:
+    """One line for each complaint about a policy or an inventory, one for malformed records."""
     from infer.manifests import printable
 
     texts = [*map(str, complaints), *(_malformed(logs) if logs else ())]

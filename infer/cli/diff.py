@@ -11,8 +11,11 @@ import typer
 
 from infer.cli.complaints import tell_complaints
 from infer.cli.options import (
+    ContextOption,
     FormatOption,
+    FromClusterOption,
     InventoryOption,
+    KubeconfigOption,
     LenientOption,
     NamespaceOption,
     ProfileChoice,
@@ -20,7 +23,7 @@ from infer.cli.options import (
     Report,
     ReportOption,
 )
-from infer.cli.reading import policies_of, profile_of, reading
+from infer.cli.reading import inventory_of, policies_of, profile_of, reading
 from infer.cli.terminal import look_of, print_data
 from infer.errors import UsageError
 
@@ -86,6 +89,9 @@ def diff(  # noqa: PLR0913, PLR0917 - an option each
     paths: PathsArgument,
     flows: FlowsOption = [],  # noqa: B006 - the parser copies it
     inventory: InventoryOption = [],  # noqa: B006
+    from_cluster: FromClusterOption = False,
+    context: ContextOption = None,
+    kubeconfig: KubeconfigOption = None,
     old_inventory: OldInventoryOption = [],  # noqa: B006
     additive: AdditiveOption = False,
     format: FormatOption = None,
@@ -103,11 +109,11 @@ def diff(  # noqa: PLR0913, PLR0917 - an option each
     from infer.inventory import read_inventory
 
     _check(paths, flows)
-    if old_inventory and not inventory:
+    if old_inventory and not (inventory or from_cluster):
         hint = "give the cluster after with -i, or leave out --old-inventory"
         raise UsageError("--old-inventory without -i compares nothing alike", hint=hint)
     parsed = [policies_of([path], lenient=lenient) for path in paths]
-    now = read_inventory(inventory)
+    now = inventory_of(inventory, from_cluster, context, kubeconfig)
     before = read_inventory(old_inventory) if old_inventory else None
     asked = _Asked([part.policies for part in parsed], before, now, additive)
     if flows:
@@ -117,7 +123,8 @@ def diff(  # noqa: PLR0913, PLR0917 - an option each
     else:
         observed, logs = _Observed(None, None, _profile(profile)), None
     if not quiet:
-        tell_complaints((text for part in parsed for text in part.warnings), logs)
+        complaints = (text for part in parsed for text in part.warnings)
+        tell_complaints((*now.warnings, *complaints), logs)
     result = _compare(asked, observed)
     _print(result, observed.end, output)
     return 0 if result.empty else DIFFERENT

@@ -8,16 +8,20 @@ from typing import Annotated
 import typer
 
 from infer.cli.arguments import read_ranges, read_span
+from infer.cli.complaints import tell_complaints
 from infer.cli.explain import Form, FormOption
 from infer.cli.options import (
     CidrBudgetOption,
     ClusterOption,
+    ContextOption,
     DirectionOption,
     Directions,
     FlowsArgument,
     FormatOption,
+    FromClusterOption,
     InventoryOption,
     KnownRangesOption,
+    KubeconfigOption,
     NamespaceOption,
     NodeCidrOption,
     PodCidrOption,
@@ -30,7 +34,7 @@ from infer.cli.options import (
     World,
     WorldOption,
 )
-from infer.cli.reading import reading
+from infer.cli.reading import inventory_of, reading
 from infer.cli.terminal import look_of, print_data
 
 RuleArgument = Annotated[
@@ -47,6 +51,9 @@ def evidence(  # noqa: PLR0913, PLR0917 - an option each
     rule: RuleArgument,
     flows: FlowsArgument,
     inventory: InventoryOption = [],  # noqa: B006 - the parser copies it
+    from_cluster: FromClusterOption = False,
+    context: ContextOption = None,
+    kubeconfig: KubeconfigOption = None,
     format: FormatOption = None,
     since: SinceOption = None,
     until: UntilOption = None,
@@ -71,7 +78,6 @@ def evidence(  # noqa: PLR0913, PLR0917 - an option each
     """
     from infer.explain import evidence_behind, read_rule
     from infer.generate import Options, suggest_policies
-    from infer.inventory import read_inventory
     from infer.range_lists import read_known_ranges
     from infer.report.evidence import evidence_json, evidence_text
 
@@ -86,13 +92,15 @@ def evidence(  # noqa: PLR0913, PLR0917 - an option each
         cidr_budget=cidr_budget,
         named=read_known_ranges(known_ranges),
     )
-    known = read_inventory(inventory)
+    known = inventory_of(inventory, from_cluster, context, kubeconfig)
     with reading(
         flows, format, span, inventory=known, strict=strict, quiet=quiet, threads=threads
     ) as found:
         suggestion = suggest_policies(found.con, found.logs.reduction, known, options)
     behind = evidence_behind(ref, suggestion.policies, suggestion.evidence, suggestion.seen)
     subject = suggestion.subjects[f"{ref.namespace}/{ref.policy}"]
+    if not quiet:
+        tell_complaints(known.warnings)
     match output:
         case Form.TEXT:
             print_data(evidence_text(behind, subject, look_of(sys.stdout)))

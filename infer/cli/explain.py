@@ -10,13 +10,16 @@ import typer
 
 from infer.cli.complaints import tell_complaints
 from infer.cli.options import (
+    ContextOption,
+    FromClusterOption,
     InventoryOption,
+    KubeconfigOption,
     LenientOption,
     PoliciesOption,
     ProfileChoice,
     QuietOption,
 )
-from infer.cli.reading import policies_of
+from infer.cli.reading import inventory_of, policies_of
 from infer.cli.terminal import look_of, print_data
 
 NOT_ALLOWED: Final = 1
@@ -97,6 +100,9 @@ def explain(  # noqa: PLR0913, PLR0917 - an option each
     port: PortOption,
     protocol: ProtocolOption = ProtocolChoice.TCP,
     inventory: InventoryOption = [],  # noqa: B006 - the parser copies it
+    from_cluster: FromClusterOption = False,
+    context: ContextOption = None,
+    kubeconfig: KubeconfigOption = None,
     lenient: LenientOption = False,
     profile: ReadingOption = ProfileChoice.AUTO,
     output: FormOption = Form.TEXT,
@@ -108,15 +114,14 @@ def explain(  # noqa: PLR0913, PLR0917 - an option each
     or usage.
     """
     from infer.explain import Setting, explain_traffic, find_ends
-    from infer.inventory import read_inventory
     from infer.netpol import Decision, Profile, Protocol
     from infer.report.explanation import explanation_json, explanation_text
 
-    known = read_inventory(inventory)
+    known = inventory_of(inventory, from_cluster, context, kubeconfig)
     ends = find_ends(source, known), find_ends(target, known)
     parsed = policies_of(policies, lenient=lenient)
     if not quiet:
-        tell_complaints(parsed.warnings)
+        tell_complaints((*known.warnings, *parsed.warnings))
     plugin = Profile.SPEC if profile is ProfileChoice.AUTO else Profile(profile.value)
     setting = Setting(parsed.policies, known.namespaces, plugin)
     found = explain_traffic(*ends, Protocol(protocol.value), port, setting)

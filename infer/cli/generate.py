@@ -10,6 +10,7 @@ from infer.cli.deliver import Wanted, deliver
 from infer.cli.options import (
     CidrBudgetOption,
     ClusterOption,
+    ContextOption,
     DefaultDenyChoice,
     DefaultDenyOption,
     DeleteStaleOption,
@@ -20,8 +21,10 @@ from infer.cli.options import (
     ExitZeroOption,
     FlowsArgument,
     FormatOption,
+    FromClusterOption,
     InventoryOption,
     KnownRangesOption,
+    KubeconfigOption,
     LenientOption,
     NamespaceOption,
     NodeCidrOption,
@@ -40,7 +43,7 @@ from infer.cli.options import (
     World,
     WorldOption,
 )
-from infer.cli.reading import policies_of, profile_of, reading
+from infer.cli.reading import inventory_of, policies_of, profile_of, reading
 from infer.errors import UsageError
 
 if TYPE_CHECKING:
@@ -52,6 +55,9 @@ FINDINGS: Final = 1
 def generate(  # noqa: PLR0913, PLR0917 - an option each
     flows: FlowsArgument,
     inventory: InventoryOption = [],  # noqa: B006 - the parser copies it
+    from_cluster: FromClusterOption = False,
+    context: ContextOption = None,
+    kubeconfig: KubeconfigOption = None,
     format: FormatOption = None,
     since: SinceOption = None,
     until: UntilOption = None,
@@ -83,7 +89,6 @@ def generate(  # noqa: PLR0913, PLR0917 - an option each
     Exit code: 0 done; 1 done, with findings that need a person; 2 bad input or usage.
     """
     from infer.generate import Options, suggest_policies
-    from infer.inventory import read_inventory
     from infer.range_lists import read_known_ranges
     from infer.scope import DefaultDeny
 
@@ -97,7 +102,7 @@ def generate(  # noqa: PLR0913, PLR0917 - an option each
     span = read_span(since, until)
     ranges = read_ranges(pod_cidr, service_cidr, node_cidr)
     named = read_known_ranges(known_ranges)
-    known = read_inventory(inventory)
+    known = inventory_of(inventory, from_cluster, context, kubeconfig)
     with reading(
         flows, format, span, inventory=known, strict=strict, quiet=quiet, threads=threads
     ) as found:

@@ -5,24 +5,31 @@ from __future__ import annotations
 import sys
 
 from infer.cli.arguments import read_span
+from infer.cli.complaints import tell_complaints
 from infer.cli.explain import Form, FormOption
 from infer.cli.options import (
+    ContextOption,
     FlowsArgument,
     FormatOption,
+    FromClusterOption,
     InventoryOption,
+    KubeconfigOption,
     QuietOption,
     SinceOption,
     StrictOption,
     ThreadsOption,
     UntilOption,
 )
-from infer.cli.reading import reading
+from infer.cli.reading import inventory_of, reading
 from infer.cli.terminal import look_of, print_data
 
 
 def inspect(  # noqa: PLR0913, PLR0917 - an option each
     flows: FlowsArgument,
     inventory: InventoryOption = [],  # noqa: B006 - the parser copies it
+    from_cluster: FromClusterOption = False,
+    context: ContextOption = None,
+    kubeconfig: KubeconfigOption = None,
     format: FormatOption = None,
     since: SinceOption = None,
     until: UntilOption = None,
@@ -37,17 +44,18 @@ def inspect(  # noqa: PLR0913, PLR0917 - an option each
     """
     from infer.engines.local import recognise_files
     from infer.inspection import advise, inspect_logs
-    from infer.inventory import read_inventory
     from infer.report.inspection import inspection_json, inspection_text
 
     span = read_span(since, until)
-    known = read_inventory(inventory)
+    known = inventory_of(inventory, from_cluster, context, kubeconfig)
     with reading(
         flows, format, span, inventory=known, strict=strict, quiet=quiet, threads=threads
     ) as found:
         recognised = recognise_files(found.sources, format)
         inspection = inspect_logs(found.con, found.logs, recognised, known)
     advice = advise(inspection, known)
+    if not quiet:
+        tell_complaints(known.warnings)
     match output:
         case Form.TEXT:
             print_data(inspection_text(inspection, advice, look_of(sys.stdout)))

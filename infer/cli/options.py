@@ -97,6 +97,31 @@ InventoryOption = Annotated[
         show_default=False,
     ),
 ]
+FromClusterOption = Annotated[
+    bool,
+    typer.Option(
+        "--from-cluster",
+        help="Also list these objects from the running cluster, as kubectl would; reads only. "
+        "Needs the extra netinfer[cluster].",
+        rich_help_panel=_INPUT,
+    ),
+]
+ContextOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Context of the kubeconfig for --from-cluster; its current one if not given.",
+        metavar="NAME",
+        rich_help_panel=_INPUT,
+    ),
+]
+KubeconfigOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="Kubeconfig for --from-cluster; without it KUBECONFIG, then ~/.kube/config.",
+        metavar="FILE",
+        rich_help_panel=_INPUT,
+    ),
+]
 FormatOption = Annotated[
     str | None,
     typer.Option(

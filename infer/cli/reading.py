@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infer.cli.options import ProfileChoice
 from infer.cli.progress import byte_progress
 from infer.cli.terminal import standard_input
+from infer.errors import UsageError
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -60,6 +62,24 @@ def reading(  # noqa: PLR0913 - an option each
         if strict:
             refuse_malformed(logs)
         yield Reading(con, logs, sources)
+
+
+def inventory_of(
+    files: Sequence[Path], from_cluster: bool, context: str | None, kubeconfig: Path | None
+) -> Inventory:
+    """The inventory of files, and of the running cluster if that was asked for.
+
+    Raises:
+        InventoryError: a file or the cluster cannot be read.
+        UsageError: a cluster was described, but not asked for.
+    """
+    from infer.inventory import list_cluster, read_inventory
+
+    if not from_cluster and (context or kubeconfig):
+        given = "--context" if context else "--kubeconfig"
+        hint = "add --from-cluster to read the running cluster"
+        raise UsageError(f"{given} is for --from-cluster, which was not given", hint=hint)
+    return read_inventory(files, list_cluster(kubeconfig, context) if from_cluster else None)
 
 
 def profile_of(choice: ProfileChoice, logs: LogsRead) -> Profile:

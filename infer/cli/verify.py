@@ -12,10 +12,13 @@ from infer.cli.arguments import read_ranges, read_span
 from infer.cli.complaints import tell_complaints
 from infer.cli.options import (
     ClusterOption,
+    ContextOption,
     ExitZeroOption,
     FlowsArgument,
     FormatOption,
+    FromClusterOption,
     InventoryOption,
+    KubeconfigOption,
     LenientOption,
     NodeCidrOption,
     PodCidrOption,
@@ -31,7 +34,7 @@ from infer.cli.options import (
     ThreadsOption,
     UntilOption,
 )
-from infer.cli.reading import policies_of, profile_of, reading
+from infer.cli.reading import inventory_of, policies_of, profile_of, reading
 from infer.cli.terminal import look_of, print_data
 from infer.errors import UsageError
 
@@ -59,6 +62,9 @@ def verify(  # noqa: PLR0913, PLR0917 - an option each
     flows: FlowsArgument,
     policies: PoliciesOption,
     inventory: InventoryOption = [],  # noqa: B006 - the parser copies it
+    from_cluster: FromClusterOption = False,
+    context: ContextOption = None,
+    kubeconfig: KubeconfigOption = None,
     format: FormatOption = None,
     since: SinceOption = None,
     until: UntilOption = None,
@@ -79,7 +85,6 @@ def verify(  # noqa: PLR0913, PLR0917 - an option each
 
     Exit code: 0 nothing denied; 1 something observed would be denied; 2 bad input or usage.
     """
-    from infer.inventory import read_inventory
     from infer.scene import set_scene
     from infer.verify import verify_pods, verify_workloads
 
@@ -87,7 +92,7 @@ def verify(  # noqa: PLR0913, PLR0917 - an option each
         what = "standard input cannot be both flow logs and policies ('-' found twice)"
         raise UsageError(what, hint="put one of them into a file")
     parsed = policies_of(policies, lenient=lenient)
-    known = read_inventory(inventory)
+    known = inventory_of(inventory, from_cluster, context, kubeconfig)
     ranges = read_ranges(pod_cidr, service_cidr, node_cidr)
     span = read_span(since, until)
     with reading(
@@ -98,7 +103,7 @@ def verify(  # noqa: PLR0913, PLR0917 - an option each
     judge = verify_workloads if per is Per.WORKLOAD else verify_pods
     verification = judge(scene, parsed.policies, plugin)
     if not quiet:
-        tell_complaints(parsed.warnings, found.logs)
+        tell_complaints((*known.warnings, *parsed.warnings), found.logs)
     _print(verification, output)
     return DENIED if verification.denied and not exit_zero else 0
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
+from infer.inventory.cluster import Live
 from infer.inventory.nodes import node_records, service_ranges
 from infer.inventory.owners import Owners
 from infer.inventory.pods import pod_records
@@ -16,8 +17,8 @@ from infer.model import Inventory, Labels, as_labels
 from infer.netpol import NAMESPACE_NAME
 
 
-def read_inventory(paths: Iterable[Path]) -> Inventory:
-    """What one or more dumps of a cluster say, with the newest deciding; all of it sorted.
+def read_inventory(paths: Iterable[Path], live: Live | None = None) -> Inventory:
+    """What dumps of a cluster, and the cluster itself, say; the newest decides, all is sorted.
 
     A file is a snapshot: kubectl's JSON or YAML (a ``List``, a ``PodList`` and its like, single
     objects, several documents), or ``kube_pod_info`` as CSV; gzip or not. Its age is what stands
@@ -28,7 +29,7 @@ def read_inventory(paths: Iterable[Path]) -> Inventory:
     Raises:
         InventoryError: a file cannot be read, is malformed, or holds no object of a known kind.
     """
-    snapshots = read_snapshots(paths)
+    snapshots = read_snapshots(paths, live.documents if live else ())
     kinds = newest(snapshots)
     pods, warnings = pod_records(snapshots, Owners(kinds))
     return Inventory(
@@ -40,7 +41,7 @@ def read_inventory(paths: Iterable[Path]) -> Inventory:
         apiserver=apiserver_addresses(kinds),
         api_called=called_services(kinds),
         service_cidrs=service_ranges(kinds),
-        warnings=warnings,
+        warnings=(*warnings, *(live.warnings if live else ())),
     )
 
 

@@ -101,16 +101,18 @@ class Snapshot:
     objects: tuple[ApiObject, ...]
 
 
-def read_snapshots(paths: Iterable[Path]) -> tuple[Snapshot, ...]:
+def read_snapshots(paths: Iterable[Path], live: Sequence[Document] = ()) -> tuple[Snapshot, ...]:
     """One snapshot a file, oldest first; files of one moment, or of none, in the given order.
 
     A path may say when its snapshot was made, as ``FILE@TIME``, unless a file is called so.
+    What a running cluster lists is the last one, being of now.
 
     Raises:
         InventoryError: a file cannot be read, is malformed, or holds no object of a known kind;
             or what follows an ``@`` is no time.
     """
-    read = sorted(map(_read_snapshot, paths), key=lambda s: (s.time is not None, _age(s.time)))
+    files = sorted(map(_read_snapshot, paths), key=lambda s: (s.time is not None, _age(s.time)))
+    read = [*files, *([_snapshot(live)] if live else ())]
     return tuple(
         Snapshot(s.time, tuple(_ranked(each, rank) for each in s.objects))
         for rank, s in enumerate(read)
@@ -164,11 +166,16 @@ def _of_pod_info(text: str, source: str) -> Snapshot:
 def _of_documents(documents: Sequence[Document], at: Location) -> Snapshot:
     if not documents:
         raise InventoryError("the file is empty", at=at, hint=f"make it with: {_COMMAND}")
+    return _snapshot(documents)
+
+
+def _snapshot(documents: Sequence[Document]) -> Snapshot:
     bodies = [body for document in documents for body in _bodies(document)]
     objects = tuple(_api_object(body) for body in bodies if _is_known(body))
     if bodies and not objects:
         found = ", ".join(sorted({body.get("kind").text() or "no kind" for body in bodies}))
         what = f"holds no object that an inventory is made of (found {found[:200]})"
+        at = Location(documents[0].at.source)
         raise InventoryError(what, at=at, hint=f"make it with: {_COMMAND}")
     return Snapshot(_newest_time(bodies), objects)
 
