@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from ipaddress import IPv6Address
 from typing import Final
 
 from infer.model import Inventory, NodeRecord, PodRecord, Ranges, ServiceRecord
@@ -109,3 +110,14 @@ class Zones:
             services=cidr_set(ranges.services),
             nodes=cidr_set(ranges.nodes),
         )
+
+
+def short_form(ip: str) -> str:
+    """An IPv6 address in its one short form, an IPv4-mapped one as IPv4; else as it stands."""
+    if ":" not in ip:
+        return ip
+    try:
+        address = IPv6Address(ip)
+    except ValueError:
+        return ip
+    return str(address.ipv4_mapped or address)

@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from ipaddress import IPv6Address
 from typing import TYPE_CHECKING, Final
 
-from infer.addresses import AddressBook, Zones
+from infer.addresses import AddressBook, Zones, short_form
 from infer.errors import InputError
 from infer.identity import Said, read_labels
 from infer.model import Endpoint, Inventory, Kind, Labels, Owner, PodRecord, Ranges
 from infer.netpol.fields import is_dns_label
+from infer.schema import STAND_INS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -152,18 +152,7 @@ def _raw(*row: object) -> _Raw:
     said = read_labels(labels if isinstance(labels, str) else None)
     first, last = _time(first_seen), _time(last_seen)
     namespace, cluster = namespace or said.namespace, cluster or said.cluster
-    return _Raw(cluster, namespace, pod, workload, workload_kind, _spelt(ip), said, first, last)
-
-
-def _spelt(ip: str) -> str:
-    """An IPv6 address in its one short form, an IPv4-mapped one as IPv4."""
-    if ":" not in ip:
-        return ip
-    try:
-        address = IPv6Address(ip)
-    except ValueError:
-        return ip
-    return str(address.ipv4_mapped or address)
+    return _Raw(cluster, namespace, pod, workload, workload_kind, short_form(ip), said, first, last)
 
 
 def _time(value: object) -> datetime | None:
@@ -238,7 +227,9 @@ def _namespaces(raws: Iterable[_Raw], inventory: Inventory) -> dict[str, Labels]
 
 
 def _resolve(raw: _Raw, known: _Known) -> Endpoint:
-    """The first rule that recognises the endpoint decides."""
+    """The first rule that recognises the endpoint decides; a stand-in has a reason instead."""
+    if raw.workload_kind in STAND_INS and not raw.workload:
+        return replace(_by_address(raw, known), reason=raw.workload_kind)
     rules = (_elsewhere, _node, _named_pod, _entity, _nameless_pod)
     found = next((end for rule in rules if (end := rule(raw, known)) is not None), None)
     return found or _by_address(raw, known)

@@ -47,6 +47,7 @@ from infer.netpol import Direction, NetworkPolicy, PortSet, Profile
 from infer.notices import (
     called_notices,
     denial_notices,
+    interface_notices,
     left_out_notices,
     log_notices,
     missing_nodes,
@@ -324,6 +325,7 @@ def _notices(
     yield from called_notices(scene.inventory, scene.backends, decided.namespaces)
     yield from review_notices(scene.lifted.seen, decided.namespaces, options.named)
     yield from log_notices(scene.oriented.notes, scene.oriented.connections)
+    yield from interface_notices(scene.stitched)
     yield from missing_nodes(scene.oriented.notes, scene.inventory)
     yield from skipped_namespaces(
         (w.id.namespace for w in scene.grouped.workloads), decided.namespaces

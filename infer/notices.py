@@ -23,6 +23,7 @@ from infer.model import (
 from infer.named_ranges import NO_RANGES, NamedRanges
 from infer.netpol import AnyPeer, Direction, IpBlock, NetworkPolicy
 from infer.scope import Denial, is_system
+from infer.stitch import LOG_FORMAT, Stitched
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,6 +56,8 @@ _REASONS: Final = {
     "unknown-pod-address": "an address of the pod range that no known pod had",
     "unknown-service": "a Service that no inventory describes",
     "service-without-backends": "a Service behind which no pod is known",
+    "behind-interface": "a network interface's own address, which may stand for any pod behind it",
+    "gateway": "seen at a gateway, which shows its own address for what it passes on",
     "client-is-a-service": "a Service address as the client",
 }
 
@@ -313,6 +316,18 @@ def log_notices(notes: pd.DataFrame, connections: pd.DataFrame) -> Iterator[Noti
             " legitimate ones"
         )
         yield Notice("no-replies", text)
+
+
+def interface_notices(stitched: Stitched) -> Iterator[Notice]:
+    """What the default format of VPC flow logs hides, and the format that does not."""
+    if not stitched.shown:
+        return
+    text = (
+        f"{stitched.shown:,} records show a network interface's own address and not the pod behind"
+        f" it: {stitched.resolved:,} are known from the other end's record, {stitched.hidden:,}"
+        f" stay unknown; create a flow log with --log-format '{LOG_FORMAT}'"
+    )
+    yield Notice("no-packet-addresses", text, finding=stitched.hidden > 0)
 
 
 def _reporters(notes: pd.DataFrame, kind: str) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from infer.replay import Cast
 from infer.scan import find_scans
 from infer.schema import AddressFacts, Reduction
 from infer.selection import Selected, select_subjects
+from infer.stitch import Stitched, stitch_edges
 from infer.tenures import changes_of_hands
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class Scene:
 
     Attributes:
         inventory: what the API says; may be empty.
+        stitched: the log's edges, and how many hide an end.
         oriented: the connections between logged endpoints, with ``scan``.
         enriched: the same with resolved ends.
         grouped: the workloads, and the party of each end.
@@ -42,6 +44,7 @@ class Scene:
     """
 
     inventory: Inventory
+    stitched: Stitched
     oriented: Oriented
     enriched: Enriched
     grouped: Grouped
@@ -87,7 +90,8 @@ def set_scene(
     Raises:
         InputError: the log has pods of several clusters and none was chosen.
     """
-    oriented = _with_scans(orient_edges(con, reduction, known_ports(inventory)))
+    stitched = stitch_edges(con, reduction, inventory)
+    oriented = _with_scans(orient_edges(con, stitched.reduction, known_ports(inventory)))
     stated = known_ranges(ranges, inventory)
     enriched = enrich_connections(oriented.connections, inventory, stated, cluster)
     grouped = group_endpoints(enriched.endpoints, inventory)
@@ -95,6 +99,7 @@ def set_scene(
     context = Context(enriched.endpoints, grouped.parties, backends)
     return Scene(
         inventory=inventory,
+        stitched=stitched,
         oriented=oriented,
         enriched=enriched,
         grouped=grouped,

@@ -58,6 +58,8 @@ FLOW: Final[Mapping[str, str]] = MappingProxyType(
         "packets": "BIGINT",
         "bytes": "BIGINT",
         "lost": "BIGINT",  # lost_events: how many events were lost
+        # one of the addresses is the reporting interface's, whatever is behind it; NULL: no
+        "at_interface": "BOOLEAN",
     }
 )
 
@@ -81,7 +83,9 @@ EDGE_KEY: Final[Mapping[str, str]] = MappingProxyType(
     {
         "reporter": "VARCHAR",
         **{f"src_{name}": type_ for name, type_ in _EDGE_ENDPOINT.items()},
-        "src_port": "INTEGER",  # NULL where oriented_by is set: the client's port says nothing
+        # NULL where oriented_by is set, since the client's port says nothing; but for records
+        # at_interface, where both ports tell which other record is of the same connection
+        "src_port": "INTEGER",
         **{f"dst_{name}": type_ for name, type_ in _EDGE_ENDPOINT.items()},
         "dst_port": "INTEGER",
         "protocol": "VARCHAR",
@@ -112,10 +116,20 @@ EDGE_MEASURES: Final[Mapping[str, str]] = MappingProxyType(
         "replies": "BIGINT",  # records from server to client (0 while not oriented)
         "answers": "BIGINT",  # replies that are more than a reset (0 while not oriented)
         "talks": "BIGINT",  # not oriented: records in which the sender does more than open or reset
+        "at_interface": "BIGINT",  # records that show an interface's address for all behind it
         "src_names": "VARCHAR[]",  # DNS names, sorted
         "dst_names": "VARCHAR[]",
     }
 )
+
+INTERFACE: Final = "behind-interface"
+"""``workload_kind`` of an interface's address, where it may stand for any pod behind it."""
+
+GATEWAY: Final = "gateway"
+"""``workload_kind`` of the address of an interface that passes on what others say."""
+
+STAND_INS: Final = frozenset({INTERFACE, GATEWAY})
+"""Kinds of addresses that are not the end itself: why their connections are left out."""
 
 EDGE: Final[Mapping[str, str]] = MappingProxyType({**EDGE_KEY, **EDGE_MEASURES})
 

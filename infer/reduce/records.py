@@ -140,16 +140,18 @@ _MEASURED: Final = {
     "packets": "packets",
     "bytes": "bytes",
     "lost": "lost",
+    "at_interface": "at_interface",
     "ended": "coalesce(end_time, time)",
     "hour_bit": "1::UBIGINT << (hour % 64)",
 }
 
 # What tells edges apart. The client's port says nothing once the record is oriented, else both
-# ports stay. DNS names are few and rare: as keys they cost less than as sets.
+# ports stay, as they do where an interface's address stands for others. DNS names are few and
+# rare: as keys they cost less than as sets.
 _PAIR_KEYS: Final = {
     "kind": "CASE WHEN outside AND kind = 'flow' THEN 'outside' ELSE kind END",
     "reporter": "reporter",
-    "src_port": "CASE WHEN oriented_by IS NULL THEN src_port END",
+    "src_port": f"CASE WHEN oriented_by IS NULL OR at_interface THEN {_turned('src_port')} END",
     "dst_port": _turned("dst_port"),
     "protocol": "protocol",
     "oriented_by": "oriented_by",
@@ -204,7 +206,8 @@ _SUMS: Final = """count(*) AS records, sum(weight) AS weight,
     count(*) FILTER (traffic_direction = 'EGRESS') AS at_client,
     count(*) FILTER (from_server) AS replies,
     count(*) FILTER (from_server AND talking) AS answers,
-    count(*) FILTER (oriented_by IS NULL AND talking) AS talks"""
+    count(*) FILTER (oriented_by IS NULL AND talking) AS talks,
+    count(*) FILTER (at_interface) AS at_interface"""
 
 _GROUP_SQL: Final = f"""
     SELECT is_end, src_key, dst_key, {columns((*_PAIR_KEYS, *_TEXTS))}, labels_key, {_SUMS},

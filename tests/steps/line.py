@@ -24,6 +24,7 @@ from infer.reduce import merge_reductions, reduce_flows
 from infer.scan import find_scans
 from infer.scene import address_facts
 from infer.schema import Reduction
+from infer.stitch import Stitched, stitch_edges
 
 Row = Mapping[str, object]
 
@@ -117,9 +118,19 @@ def merged(*parts: Reduction) -> Reduction:
     return merge_reductions(_duckdb(), parts)
 
 
+def stitched(rows: Iterable[Row], inventory: Inventory = NOTHING) -> Stitched:
+    """Rows up to edges whose ends are what they seem."""
+    return stitched_from(reduced(rows, inventory), inventory)
+
+
+def stitched_from(reduction: Reduction, inventory: Inventory = NOTHING) -> Stitched:
+    """A reduction's edges, likewise."""
+    return stitch_edges(_duckdb(), reduction, inventory)
+
+
 def oriented(rows: Iterable[Row], inventory: Inventory = NOTHING) -> Oriented:
     """Rows up to connections."""
-    return orient(reduced(rows, inventory), inventory)
+    return orient(stitched(rows, inventory).reduction, inventory)
 
 
 def orient(reduction: Reduction, inventory: Inventory = NOTHING) -> Oriented:

@@ -38,6 +38,10 @@ USED: Final = (
 _SRC: Final = "coalesce(pktsrcaddr, srcaddr)"
 _DST: Final = "coalesce(pktdstaddr, dstaddr)"
 
+# "srcaddr: the source address ... of the network interface", its primary one: without packet
+# addresses nothing tells the pods behind it.
+_AT_INTERFACE: Final = "nullif(pktsrcaddr IS NULL OR pktdstaddr IS NULL, FALSE)"
+
 _VALUES: Final = {
     "time": f"coalesce({sql.seconds('start')}, {sql.time('stamp')})",
     "end_time": sql.seconds('"end"'),
@@ -101,5 +105,6 @@ def _column(name: str) -> str:
     known = {"kind": _KIND, "weight": f"CASE WHEN {_KIND} = 'flow' THEN 1 END"}
     known["verdict"] = f"CASE WHEN {_KIND} = 'flow' THEN verdict_ END"
     known |= {n: sql.port_of("protocol_", f"{n}_") for n in ("src_port", "dst_port")}
+    known["at_interface"] = f"CASE WHEN {_KIND} = 'flow' THEN {_AT_INTERFACE} END"
     known |= {n: f"{n}_" for n in _VALUES if n not in known}
     return f"({known.get(name, 'NULL')})::{schema.FLOW[name]} AS {sql.column(name)}"

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Final
 
 from infer.schema import Advice
+from infer.stitch import LOG_FORMAT
 
 # Source: AWS "Flow log records", "Available fields": the version in which each field came. The
 # fields of version 6 are those of transit gateways, which are another log.
@@ -23,16 +24,6 @@ _SINCE: Final[Mapping[int, str]] = {
     " nexthopinterfaceid nexthopsubnetid nexthopazid nexthopvpcid nexthopinterfacetype",
 }
 _OLDEST: Final = 2
-
-LOG_FORMAT: Final = " ".join(
-    f"${{{name}}}"
-    for name in (
-        *("version", "account-id", "interface-id", "srcaddr", "dstaddr", "srcport", "dstport"),
-        *("protocol", "packets", "bytes", "start", "end", "action", "log-status"),
-        *("tcp-flags", "pkt-srcaddr", "pkt-dstaddr", "flow-direction"),
-    )
-)
-"""The custom format that tells all that is used: the default fields, flags and packet addresses."""
 
 # Source: AWS CLI "ec2 create-flow-logs": a flow log cannot be changed, a second one can be added.
 _CREATE: Final = (
