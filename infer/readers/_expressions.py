@@ -60,6 +60,13 @@ def whole(text: str, type_: str = "BIGINT") -> str:
     return f"TRY_CAST(TRY_CAST({text} AS UBIGINT) AS {type_})"
 
 
+def both_ways(there: str, back: str) -> str:
+    """The sum of two counts, of which one may be missing; NULL where both are."""
+    counts = (whole(f"coalesce({count}, '0')", "HUGEINT") for count in (there, back))
+    total = f"TRY_CAST({' + '.join(counts)} AS BIGINT)"
+    return f"CASE WHEN coalesce({there}, {back}) IS NOT NULL THEN {total} END"
+
+
 def port(text: str) -> str:
     """A port, 0 to 65535."""
     return f"TRY_CAST({text} AS USMALLINT)::INTEGER"

@@ -48,10 +48,18 @@ def scan_json(con: DuckDBPyConnection, source: Source, fields: Fields) -> DuckDB
 def parse_json(con: DuckDBPyConnection, texts: Texts, fields: Fields) -> DuckDBPyRelation:
     """A row a text with the columns of ``fields``, ``line`` and ``is_json``."""
     checked = con.from_arrow(texts).project("line, text, json_valid(text) AS is_json")
-    structure = sql.quoted(json.dumps(fields))
-    parsed = f"CASE WHEN is_json THEN from_json(text, {structure}) END AS record"
+    record = f"CASE WHEN is_json THEN {_from_json('text', fields)} END AS record"
     columns = ", ".join(f"record.{sql.column(n)} AS {sql.column(n)}" for n in fields)
-    return checked.project(f"line, is_json, {parsed}").project(f"line, is_json, {columns}")
+    return checked.project(f"line, is_json, {record}").project(f"line, is_json, {columns}")
+
+
+def parsed(text: str, fields: Fields) -> str:
+    """SQL of a struct of ``fields`` from a JSON text; NULL where that is none."""
+    return f"CASE WHEN json_valid({text}) THEN {_from_json(text, fields)} END"
+
+
+def _from_json(text: str, fields: Fields) -> str:
+    return f"from_json({text}, {sql.quoted(json.dumps(fields))})"
 
 
 def is_lines(source: Source) -> bool:
@@ -95,18 +103,28 @@ def json_texts(source: Source) -> Iterator[tuple[int, str]]:
             yield number, text
 
 
-def json_values(source: Source) -> Iterator[tuple[int, str]]:
+def json_values(
+    source: Source,
+    between: re.Pattern[str] = _BETWEEN,
+    resume: re.Pattern[str] = _NEXT_OBJECT,
+) -> Iterator[tuple[int, str]]:
     """``(line number, text)`` of each value of an array, or of values one after another.
 
     What cannot be parsed is one text, up to the next line that starts an object.
+
+    Args:
+        source: a JSON file.
+        between: what may stand between two values, and before the first; at most 200 characters
+            that do not fall into repeated parts.
+        resume: ends where, after something that cannot be parsed, the next value starts.
 
     Raises:
         InputError: the file cannot be read to its end.
     """
     text = JsonText(source)
     while True:
-        text.skip(_BETWEEN)
-        if (found := text.value()) is None:
+        text.skip(between)
+        if (found := text.value(resume)) is None:
             return
         yield found
 
@@ -145,7 +163,8 @@ class JsonText:
         """Go over what matches here; it may match nothing."""
         while match := pattern.match(self._text, self._at):
             self._go_to(match.end())
-            if self._at < len(self._text) or not self._read_on():
+            # What goes on in the next piece might match with it.
+            if self._at + _LONGEST_MATCH < len(self._text) or not self._read_on():
                 return
 
     def find(self, pattern: re.Pattern[str]) -> re.Match[str] | None:
@@ -157,8 +176,8 @@ class JsonText:
         self._go_to(match.end())
         return match
 
-    def value(self) -> tuple[int, str] | None:
-        """The value that starts here, with its line; what is broken up to the next object's line.
+    def value(self, resume: re.Pattern[str] = _NEXT_OBJECT) -> tuple[int, str] | None:
+        """The value that starts here, with its line; what is broken up to the end of ``resume``.
 
         None at the end of the file.
         """
@@ -172,7 +191,7 @@ class JsonText:
                     continue
                 if self._at >= len(self._text):
                     return None
-                resumed = _NEXT_OBJECT.search(self._text, self._at)
+                resumed = resume.search(self._text, self._at + 1)
                 end = resumed.end() if resumed else len(self._text)
             found = self._line, self._text[self._at : end]
             self._go_to(end)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from infer.sources import Source, chunks, duckdb_path
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
 
 LONGEST_LINE: Final = 16 * 1024 * 1024
 _BATCH_ROWS: Final = 2048
+_BATCH_CHARACTERS: Final = 8 * 1024 * 1024
 
 # Stands in no text log; `is_odd` tells where it does.
 _NO_SEPARATOR: Final = b"\x01"
@@ -42,11 +42,24 @@ class Texts:
     def _batches(self) -> Iterator[pa.RecordBatch]:
         import pyarrow as pa
 
-        rows = iter(self.rows())
-        while batch := list(islice(rows, _BATCH_ROWS)):
+        for batch in _batched(self.rows()):
             numbers = pa.array([number for number, _ in batch], pa.int64())
             texts = pa.array([text for _, text in batch], pa.string())
             yield pa.record_batch([numbers, texts], names=["line", "text"])
+
+
+def _batched(rows: Iterable[tuple[int, str]]) -> Iterator[list[tuple[int, str]]]:
+    """The rows in lists that are bounded by number and by size: one record may be of megabytes."""
+    batch: list[tuple[int, str]] = []
+    size = 0
+    for row in rows:
+        batch.append(row)
+        size += len(row[1])
+        if len(batch) >= _BATCH_ROWS or size >= _BATCH_CHARACTERS:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
 
 
 def scan_lines(con: DuckDBPyConnection, source: Source) -> DuckDBPyRelation:

@@ -27,12 +27,16 @@ AWS = {
 # Other formats: a file's format and what is in it.
 OTHERS = {
     "antrea/flowlogger-test-lines.csv": ("antrea", {"flow": 2}),
+    "azure/azure-docs__nsg-flow-log-v1-v2.json": ("azure", {"flow": 6}),
+    "azure/azure-docs__vnet-flow-log-v4.json": ("azure", {"flow": 6}),
     "calico/enterprise-flows.log.docs-sample.jsonl": ("calico", {"flow": 2}),
     "netobserv/flp__benchmarks_log-lines.json": ("netobserv", {"flow": 100}),
     "netobserv/netobserv-console__flat__flow_records.jsonl": ("netobserv", {"flow": 50}),
     "netobserv/netobserv-console__loki__flow_metrics_resource.json": ("netobserv", {"other": 65}),
     "netobserv/netobserv-console__loki__flow_records.json": ("netobserv", {"flow": 50}),
     "calico/whisker-flows.SYNTHETIC-from-schema.json": ("calico", {"flow": 1}),
+    "gcp/professional-services__gke-intranode.json": ("gcp_vpc", {"flow": 1}),
+    "gcp/professional-services__gke-node.json": ("gcp_vpc", {"flow": 1}),
 }
 
 

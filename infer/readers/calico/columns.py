@@ -149,16 +149,10 @@ def _values() -> dict[str, str]:
         "is_reply": "FALSE",
         "traffic_direction": sql.one_of("reporter", _REPORTERS),
         "weight": f"greatest(1, {weights})",
-        "packets": _both_ways("packets"),
-        "bytes": _both_ways("bytes"),
+        # What went to the server and back; protobuf leaves out what is 0.
+        "packets": sql.both_ways("packets_in", "packets_out"),
+        "bytes": sql.both_ways("bytes_in", "bytes_out"),
     }
-
-
-def _both_ways(what: str) -> str:
-    """What went to the server and back; protobuf leaves out what is 0."""
-    there, back = f"{what}_in", f"{what}_out"
-    return f"""CASE WHEN coalesce({there}, {back}) IS NOT NULL
-        THEN coalesce({sql.whole(there)}, 0) + coalesce({sql.whole(back)}, 0) END"""
 
 
 def _endpoint(side: str, end: str) -> dict[str, str]:

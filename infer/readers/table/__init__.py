@@ -159,7 +159,7 @@ def _json_names(text: str) -> list[str]:
         try:
             value, at = decode(text, at) if at >= 0 else (None, at)
         except ValueError:
-            at = text.find("\n", at)
+            at = text.find("\n{", at)  # not into an object whose end is not in the head
             continue
         if isinstance(value, dict):
             names |= dict.fromkeys(map(str, value))
