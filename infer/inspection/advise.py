@@ -23,6 +23,10 @@ _NOT_FEW: Final = 0.2
 _SEVERAL: Final = 20  # connections from which a share says something
 _SOME: Final = 0.01
 _MALFORMED: Final = 0.001
+_GUESSES: Final = frozenset({"fan_in", "no_answer", "port_range", "common_port"})
+_BOTH_WAYS: Final = frozenset({"antrea", "azure", "calico"})
+"""Formats of which one record is a whole connection: replies cannot be logged."""
+
 
 # Source: cilium/cilium install/kubernetes/cilium/values.yaml: the event queue is filled by the
 # monitor, the ring buffer read by observers; its size is a power of two less one, up to 65535.
@@ -117,7 +121,7 @@ def _reporters(found: Inspection, inventory: Inventory) -> Iterator[Advice]:
 
 def _direction(found: Inspection, inventory: Inventory) -> Iterator[Advice]:
     untold = found.oriented.get("ambiguous", 0)
-    guessed = sum(n for rule, n in found.oriented.items() if rule in {"fan_in", "port_range"})
+    guessed = sum(n for rule, n in found.oriented.items() if rule in _GUESSES)
     if untold + guessed <= _SOME * found.records:
         return
     text = (
@@ -132,16 +136,20 @@ def _direction(found: Inspection, inventory: Inventory) -> Iterator[Advice]:
 
 def _answers(found: Inspection, _: Inventory) -> Iterator[Advice]:
     tcp = next((each.records for each in found.traffic if each.protocol == "TCP"), 0)
-    if tcp and not found.judged and not found.lost:
-        text = "no replies to TCP: scans and unanswered connections cannot be told from real ones"
-        how = "leave out filters such as --verdict, --type or --to-port; log both directions"
-        yield Advice("no-replies", text, how)
+    if tcp and not found.judged and not found.lost and not found.formats <= _BOTH_WAYS:
+        text = (
+            "no replies to TCP: scans and unanswered connections cannot be told from real ones; log"
+            " both directions"
+        )
+        if "hubble" in found.formats:
+            text += ", without filters such as --verdict, --type or --to-port"
+        yield Advice("no-replies", text)
     if found.judged >= _SEVERAL and found.unanswered > _NOT_FEW * found.judged:
         text = (
             f"{found.unanswered:,} of {found.judged:,} TCP connections show no answer: the log"
             " looks sampled or filtered"
         )
-        yield Advice("sampled", text, "log every packet's flow: sampling 1.0, no filter")
+        yield Advice("sampled", f"{text}; log every flow")
 
 
 def _time(found: Inspection, _: Inventory) -> Iterator[Advice]:

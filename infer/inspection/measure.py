@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 
     from infer.schema import LogsRead, Recognised
 
-_TRUST: Final = (
+TRUST: Final = (
     *("is_reply", "tcp_flags", "l7_type", "first_packet", "written", "known_port"),
-    *("same_connection", "served_port", "equal_ports", "fan_in", "port_range"),
+    *("same_connection", "served_port", "equal_ports", "fan_in", "no_answer", "port_range"),
+    "common_port",
 )
 """How a client can be told, from what the log itself says to guesses by the port."""
 
@@ -196,6 +197,6 @@ def _most_trusted(rules: Iterable[str]) -> str:
 
 def _distrust(rule: str) -> tuple[int, str]:
     """Rules that are not listed come behind those that are, before what nothing tells."""
-    if rule in _TRUST:
-        return _TRUST.index(rule), ""
-    return len(_TRUST) + (rule == _UNTOLD), rule
+    if rule in TRUST:
+        return TRUST.index(rule), ""
+    return len(TRUST) + (rule == _UNTOLD), rule

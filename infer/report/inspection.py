@@ -19,7 +19,7 @@ _LABEL: Final = 16
 _SHOWN: Final = 5
 _MALFORMED: Final = 3
 
-_ORIENTED: Final = {
+ORIENTED: Final = {
     "is_reply": "the log says what is a reply",
     "tcp_flags": "TCP flags",
     "l7_type": "requests and responses of the protocol above",
@@ -30,9 +30,13 @@ _ORIENTED: Final = {
     "served_port": "a port that is served elsewhere in the log",
     "equal_ports": "equal ports on both sides: both",
     "fan_in": "the port that several peers share",
+    "no_answer": "nobody answered: the one who speaks",
     "port_range": "the range of the port",
+    "common_port": "a port number that serves elsewhere",
     "ambiguous": "nothing tells: left out",
 }
+"""How the client of a connection was told, in words, by ``oriented_by``."""
+
 _KINDS: Final = {
     Kind.POD: "pods",
     Kind.NODE: "nodes",
@@ -271,7 +275,7 @@ def _oriented(found: Inspection) -> Iterator[Line]:
     yield from _rows(
         "client told by",
         (
-            f"{_ORIENTED.get(rule, rule)} {percent(count, found.records)}"
+            f"{ORIENTED.get(rule, rule)} {percent(count, found.records)}"
             for rule, count in found.oriented.items()
         ),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -11,8 +12,11 @@ import pytest
 
 from cli.conftest import Run
 from cli.small_logs import Record, flow, shop, write
+from infer.inspection.measure import TRUST
+from infer.orient import decide
 from infer.readers import formats
 from infer.report.formats import FormatRow, formats_text
+from infer.report.inspection import ORIENTED
 from infer.report.text import Look
 
 DEFAULT = (
@@ -128,6 +132,59 @@ def test_what_a_filtered_log_does_not_tell(run: Run, tmp_path: Path) -> None:
     assert set(advice(run("inspect", log, "-o", "json").out)) == {
         "no-labels", "one-reporter", "no-replies", "short",
     }  # fmt: skip
+
+
+def table(path: Path, *rows: str) -> Path:
+    """Flows as CSV; a row is time, source, destination, and whether it is a reply."""
+    head = "time,src_ip,src_port,dst_ip,dst_port,protocol,is_reply"
+    path.write_text("\n".join((head, *rows, "")))
+    return path
+
+
+def test_a_sampled_log_looks_so(run: Run, tmp_path: Path) -> None:
+    """Many clients of one server without an answer are no scan."""
+    rows = [f"2026-03-02T08:00:{n:02d}Z,10.0.1.{n},40000,10.0.0.1,443,TCP,false" for n in range(30)]
+    back = [f"2026-03-02T08:00:{n:02d}Z,10.0.0.1,443,10.0.1.{n},40000,TCP,true" for n in range(15)]
+
+    sparse = advice(run("inspect", table(tmp_path / "s", *rows, *back), "-o", "json").out)
+    whole = advice(run("inspect", table(tmp_path / "w", *rows[:15], *back), "-o", "json").out)
+
+    assert "sampled" in sparse
+    assert "sampled" not in whole
+
+
+def test_records_without_times_are_counted(run: Run, tmp_path: Path) -> None:
+    """What they hide is said."""
+    log = table(tmp_path / "log.csv", ",10.0.0.1,40000,10.0.0.2,443,TCP,false")
+
+    ran = run("inspect", log)
+
+    assert "time span       the log has no times" in ran.out
+    assert "no-times" in advice(run("inspect", log, "-o", "json").out)
+
+
+def test_a_long_record_and_a_skipped_one_are_told(run: Run, tmp_path: Path) -> None:
+    """A flow log of AWS in its default interval of ten minutes, which lost something."""
+    log = tmp_path / "vpc.log"
+    long = DEFAULT.replace("1772438460", "1772439000")
+    log.write_text(
+        f"{long}\n2 123456789012 eni-0b - - - - - - - 1772438400 1772438460 - SKIPDATA\n"
+    )
+
+    found = advice(run("inspect", log, "-o", "json").out)
+
+    assert found["coarse"] == "--max-aggregation-interval 60"
+    assert "skipped" in found
+    assert "skipped         1 (eni-0b 1)" in run("inspect", log).out
+
+
+def test_every_rule_of_orientation_has_words() -> None:
+    """A rule that is new is put in its place and told."""
+    by_record = {"is_reply", "tcp_flags", "l7_type", "first_packet", "written", "ambiguous"}
+    by_log = set(re.findall(r"^``(\w+)``", decide.__doc__ or "", re.MULTILINE))
+
+    assert set(ORIENTED) == by_record | by_log
+    assert set(TRUST) == set(ORIENTED) - {"ambiguous"}
 
 
 def test_malformed_records_are_located(run: Run, tmp_path: Path) -> None:
