@@ -89,6 +89,7 @@ def test_a_log_with_these_fields_gets_no_such_advice(run: Run, root: Path) -> No
     found = advice(run("inspect", root / "sample_flows" / "aws", "-o", "json").out)
 
     assert "no-inventory" in found
+    assert "sampled" not in found  # what a scan does not get an answer to is no sample
     assert [code for code in found if code.startswith("aws-")] == []
 
 

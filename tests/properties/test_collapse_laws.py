@@ -7,7 +7,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infer.aggregate import aggregate_addresses
+from infer.aggregate import CidrBudget, aggregate_addresses
 from infer.collapse import collapse_rules, join_peers
 from infer.netpol import (
     OWN_NAMESPACE,
@@ -155,6 +155,28 @@ def test_aggregation_is_exact(
         asked = ports_of.get(ip, PortSet.NONE)
         assert exact <= asked <= exact | anyway
     assert all(b.addresses <= IpSet.union(map(IpSet.of_address, ports_of)) for b, _ in blocks)
+
+
+@given(st.dictionaries(addresses, port_sets), wide, st.integers(0, 6), st.sets(addresses))
+def test_a_budget_is_kept_by_each_rule(
+    ports_of: dict[str, PortSet],
+    covered: list[tuple[IpBlock, PortSet]],
+    budget: int,
+    taken: set[str],
+) -> None:
+    """Each address keeps its ports; a port set opens no more others than the budget, none taken."""
+    known = IpSet.union(map(IpSet.of_address, sorted(taken | ports_of.keys())))
+    found = aggregate_addresses(ports_of, covered, CidrBudget(budget, known))
+
+    for ip, asked in ports_of.items():
+        allowed = (p for b, p in (*found.blocks, *covered) if b.addresses.contains(ip))
+        assert asked <= PortSet.union(allowed)
+    for ports in set(ports_of.values()):
+        mine = IpSet.union(b.addresses for b, p in found.blocks if p == ports)
+        needed = IpSet.union(IpSet.of_address(ip) for ip, p in ports_of.items() if p == ports)
+        assert (mine - needed).count == found.unseen[ports] <= budget
+        assert not (mine - needed) & known
+        assert len(found.blocks) <= len(aggregate_addresses(ports_of, covered).blocks)
 
 
 def test_protocols() -> None:

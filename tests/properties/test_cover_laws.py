@@ -58,6 +58,18 @@ def as_set(texts: set[str]) -> IpSet:
     return IpSet.union(map(IpSet.of_address, sorted(texts)))
 
 
+def test_every_set_of_eight_gets_the_best_cover() -> None:
+    """All 256 sets under every budget: the fewest blocks, then the fewest others."""
+    for number in range(256):
+        needed = {ip for bit, ip in enumerate(FOUR) if number >> bit & 1}
+        fewest = costs(frozenset(needed), set(), "192.0.2.64/29", 32)
+        for budget in range(9):
+            blocks = cover_addresses(as_set(needed), budget)
+            unseen = IpSet.union(map(IpSet.of_cidr, blocks)).count - len(needed)
+            best_here = min((count, cost) for cost, count in fewest.items() if cost <= budget)
+            assert (len(blocks), unseen) == best_here, (needed, budget)
+
+
 @given(addresses, budgets, addresses)
 def test_a_cover_is_the_best_there_is(needed: set[str], budget: int, taken: set[str]) -> None:
     """No way to cover them has fewer blocks, nor as few with fewer others, within the budget."""
