@@ -104,6 +104,12 @@ def known_ports(inventory: Inventory) -> pd.DataFrame:
         for port in service.ports
         if port.node_port is not None
     }
+    rows |= {
+        (backend.ip, protocol, port)
+        for service in inventory.services
+        for backend in service.backends
+        for _, protocol, port in backend.ports
+    }
     rows |= {(ip, "TCP", port) for ip, port in inventory.apiserver}
     frame = pd.DataFrame(sorted(rows), columns=list(KNOWN_PORT_COLUMNS))
     types = {"place": "string[pyarrow]", "protocol": "string[pyarrow]", "port": "int32[pyarrow]"}

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from infer.model import Inventory, PodRecord, ServicePort, ServiceRecord
+from infer.model import Backend, Inventory, PodRecord, ServicePort, ServiceRecord
 from infer.netpol import ContainerPort, Protocol
 from steps.line import (
     RST,
@@ -406,3 +406,14 @@ def test_notes_pass_through() -> None:
     reduction = reduced([call(f"{A} 40000", f"{B} 80"), {"kind": "skipdata", "reporter": "eni-1"}])
 
     assert reduction.notes["kind"].tolist() == ["flow", "skipdata"]
+
+
+def test_the_port_of_an_endpoint_slice_is_known() -> None:
+    """Addresses behind a Service serve on the ports that its EndpointSlices name."""
+    backend = Backend(A, (("http", "TCP", 50000),))
+    inventory = Inventory(services=(ServiceRecord("shop", "web", backends=(backend,)),))
+    found = oriented([flow(f"{A} 50000", f"{B} 443")], inventory)
+
+    ((who_calls, how),) = who(found.connections).items()
+    assert who_calls == f"{B} > {A} 50000"
+    assert set(how) <= {"known_port"}
