@@ -28,6 +28,12 @@ from infer.netpol import (
     Protocol,
 )
 
+NOWHERE: Final = "no-address"
+"""The reason of connections with an end of which the log gives neither pod nor address.
+
+They are traffic that works, and no rule can name it: so nothing may cut it.
+"""
+
 
 class Ground(StrEnum):
     """Why something is allowed."""
@@ -92,10 +98,15 @@ class Surroundings:
 def observed_allowances(
     seen: Iterable[Seen], around: Surroundings
 ) -> tuple[tuple[Allowance, ...], tuple[Open, ...]]:
-    """What the connections that are not left out need, at both ends; in the order of ``seen``."""
+    """What the connections that are not left out need, at both ends; in the order of ``seen``.
+
+    Those left out because the log names nobody at one end keep the other end's direction open.
+    """
     allowances: list[Allowance] = []
     opened: dict[Open, None] = {}
     for each in seen:
+        if each.reason == NOWHERE:
+            opened |= dict.fromkeys(_towards_nobody(each.connection, around))
         if each.reason or each.local:
             continue
         needs = [_at_one_end(each.connection, direction, around) for direction in Direction]
@@ -105,6 +116,18 @@ def observed_allowances(
             elif found is not None:
                 allowances.append(found)
     return tuple(allowances), tuple(opened)
+
+
+def _towards_nobody(connection: Connection, around: Surroundings) -> Iterator[Open]:
+    """The directions that an end keeps open whose other end the log does not name at all."""
+    ends = (
+        (Direction.EGRESS, connection.client, connection.server),
+        (Direction.INGRESS, connection.server, connection.client),
+    )
+    for direction, near, far in ends:
+        subject = around.subjects.get(near) if isinstance(near, WorkloadId) else None
+        if subject is not None and isinstance(far, Address) and not far.ip:
+            yield Open(subject.id, direction, "the log names neither pod nor address of a peer")
 
 
 def _from_nodes(connection: Connection, around: Surroundings) -> Allowance | Open | None:

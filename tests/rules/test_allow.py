@@ -205,6 +205,20 @@ def test_unknown_addresses_open_the_direction(kind: Kind, who: str) -> None:
     assert (Open(WEB.id, Direction.EGRESS, f"the address of {who} is not known"),) == opened
 
 
+def test_a_peer_that_the_log_does_not_name_opens_the_direction() -> None:
+    """Neither pod nor address: no rule can say it, so nothing may cut it; the other end stays."""
+    nobody = address("", Kind.WORLD)
+    asking = seen(nobody, WEB.id, reason="no-address")
+
+    found, opened = observed_allowances([asking, seen(DB.id, WEB.id)], around(WEB, DB))
+
+    assert {a.subject for a in found} == {WEB.id, DB.id}
+    assert [(o.subject, o.direction) for o in opened] == [(WEB.id, Direction.INGRESS)]
+    assert "neither pod nor address" in opened[0].why
+    denied = seen(nobody, WEB.id, reason="denied")
+    assert observed_allowances([denied], around(WEB)) == ((), ())
+
+
 def test_an_api_server_known_by_its_service_only_opens_egress() -> None:
     """Addresses of others say nothing of the port behind ``default/kubernetes``."""
     asked = seen(WEB.id, address("", Kind.APISERVER), 443)
