@@ -6,7 +6,7 @@ The only place that knows the order of the steps.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -37,7 +37,9 @@ from infer.model import (
     Kind,
     Notice,
     Party,
+    Proposal,
     Ranges,
+    Role,
     Seen,
     Subject,
     WorkloadId,
@@ -56,6 +58,8 @@ from infer.notices import (
     size_notices,
     skipped_namespaces,
 )
+from infer.promises import broken_promises, kept_open
+from infer.propose import propose_roles
 from infer.replay import Coverage, replay_connections
 from infer.scene import Scene, set_scene
 from infer.schema import Reduction
@@ -90,6 +94,8 @@ class Options:
         profile: whose reading of the API the replay follows.
         existing: the cluster's policies, which stay beside the suggested ones; None where they
             were not given.
+        roles: who addresses and unlabelled pods are, as a person stated it.
+        propose: whether to propose roles for those that are still unlabelled.
     """
 
     namespaces: tuple[str, ...] = ()
@@ -102,6 +108,8 @@ class Options:
     named: NamedRanges = NO_RANGES
     profile: Profile = Profile.SPEC
     existing: tuple[NetworkPolicy, ...] | None = None
+    roles: tuple[Role, ...] = ()
+    propose: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +129,7 @@ class Suggestion:
         first_seen: of the records in the window; None where the log has no times.
         last_seen: likewise.
         existing: what the policies allow together with existing ones, if those were given.
+        proposed: the roles that behaviour suggests; None where they were not asked for.
     """
 
     policies: tuple[NetworkPolicy, ...]
@@ -135,6 +144,7 @@ class Suggestion:
     first_seen: datetime | None
     last_seen: datetime | None
     existing: Existing | None = None
+    proposed: tuple[Proposal, ...] | None = None
 
     @property
     def findings(self) -> tuple[Notice, ...]:
@@ -160,7 +170,8 @@ def suggest_policies(
     Raises:
         InputError: a namespace that was asked for is not known, or the log has several clusters.
     """
-    scene = set_scene(con, reduction, inventory, options.ranges, options.cluster)
+    stated = (options.ranges, options.cluster, options.roles)
+    scene = set_scene(con, reduction, inventory, *stated)
     return suggest_for_scene(scene, options)
 
 
@@ -170,7 +181,8 @@ def suggest_for_scene(scene: Scene, options: Options) -> Suggestion:
     Raises:
         InputError: a namespace that was asked for is not known.
     """
-    return _conclude(scene, _decide(scene, options), options)
+    told = replace(options, named=options.named.joined(scene.assigned.machines))
+    return _conclude(scene, _decide(scene, told), told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,7 +292,7 @@ def _conclude(scene: Scene, decided: _Decided, options: Options) -> Suggestion:
     if options.existing is not None:
         existing = measure_existing(options.existing, decided.policies, *measured)
     notices = sorted(
-        (*_notices(scene, decided, coverage, exposure, options), *_kept_open(existing)),
+        (*_notices(scene, decided, coverage, exposure, options), *kept_open(existing)),
         key=lambda n: (not n.finding, n.code, n.text),
     )
     times = [t for s in scene.lifted.seen for t in (s.evidence.first_seen, s.evidence.last_seen)]
@@ -298,7 +310,12 @@ def _conclude(scene: Scene, decided: _Decided, options: Options) -> Suggestion:
         first_seen=min(known_times, default=None),
         last_seen=max(known_times, default=None),
         existing=existing,
+        proposed=_proposed(scene) if options.propose else None,
     )
+
+
+def _proposed(scene: Scene) -> tuple[Proposal, ...]:
+    return propose_roles(scene.lifted.seen, scene.grouped.workloads, scene.ranges)
 
 
 def _known(scene: Scene, decided: _Decided) -> Known:
@@ -333,7 +350,8 @@ def _notices(
     yield from size_notices(decided.policies)
     yield from _label_notices(scene, decided)
     yield from (Notice("inventory", text) for text in scene.inventory.warnings)
-    yield from _broken_promises(coverage, exposure)
+    yield from scene.assigned.notices
+    yield from broken_promises(coverage, exposure)
     if not decided.policies:
         yield _nothing(scene, decided)
 
@@ -363,26 +381,3 @@ def _nothing(scene: Scene, decided: _Decided) -> Notice:
         return Notice("only-system-namespaces", text, seen, finding=True)
     text = "no policy: nothing in these namespaces can be isolated"
     return Notice("no-policy", text, decided.namespaces, finding=True)
-
-
-def _broken_promises(coverage: Coverage, exposure: Exposure) -> Iterable[Notice]:
-    denied = tuple(sorted(str(c) for c, d in coverage.decisions.items() if d == "denied"))
-    if denied:
-        text = "observed, not left out, and still denied by the suggested policies"
-        yield Notice("replay-denied", text, denied, finding=True)
-    unknown = tuple(sorted(str(c) for c, d in coverage.decisions.items() if d == "unknown"))
-    if unknown:
-        text = "the network plugin decides, and may cut it (nodes in ipBlocks, unknown labels)"
-        yield Notice("replay-unknown", text, unknown, finding=True)
-    if exposure.over_granted:
-        text = f"{exposure.over_granted:,} (client, server, port) allowed without being seen"
-        yield Notice("over-granted", text, finding=True)
-
-
-def _kept_open(existing: Existing | None) -> Iterable[Notice]:
-    """The existing rules that keep a hole open."""
-    if existing is None or not existing.kept_open:
-        return
-    text = "existing rules keep open what the suggested policies alone would close"
-    names = tuple(f"{each.rule}, such as {each.examples[0]}" for each in existing.kept_open)
-    yield Notice("kept-open", text, names, finding=True)

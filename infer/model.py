@@ -347,3 +347,41 @@ class LeftOut:
     reason: str
     records: int
     would_be_blocked: int  # of the records
+
+
+# ---- roles -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """Endpoints that are one workload because a person says so, or because they behave alike.
+
+    With a ``namespace`` they are pods that carry ``labels``, once somebody has put them there;
+    without one they are machines outside the cluster, which only their addresses name.
+    """
+
+    name: str
+    namespace: str = ""
+    labels: Labels = ()
+    addresses: tuple[str, ...] = ()
+    pods: tuple[str, ...] = ()  # names, of pods in the namespace
+
+    def __str__(self) -> str:
+        """``shop/cart``, or the name alone outside the cluster."""
+        return f"{self.namespace}/{self.name}" if self.namespace else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A role that behaviour suggests, for a person to judge; never applied by itself.
+
+    ``confidence`` is from 0 to 1, as ``similar.Alike`` has it. ``serves`` and ``calls`` say what
+    was seen of it, the most records first. ``inside`` says that its members are pods.
+    """
+
+    role: Role
+    confidence: float
+    serves: tuple[str, ...]
+    calls: tuple[str, ...]
+    records: int
+    inside: bool

@@ -59,6 +59,11 @@ class NamedRanges:
                     return name
         return ""
 
+    def joined(self, other: NamedRanges) -> NamedRanges:
+        """These and the others; a name of both has the CIDRs of both."""
+        both = (*self.cidrs.items(), *other.cidrs.items())
+        return NamedRanges.of((name, cidr) for name, cidrs in both for cidr in cidrs)
+
     def blocks(self, name: str, cluster: IpSet) -> tuple[IpBlock, ...]:
         """The fewest blocks that hold the range but for the cluster's own addresses, sorted."""
         whole = IpSet.union(map(IpSet.of_cidr, self.cidrs[name]))

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from infer.addresses import AddressBook
+from infer.assign import Assigned, assign_roles
 from infer.backends import Backends
 from infer.enrich import Enriched, enrich_connections
 from infer.group import Grouped, group_endpoints
 from infer.lift import Context, Lifted, lift_connections
-from infer.model import Inventory, Ranges, Subject, WorkloadId
+from infer.model import Inventory, Ranges, Role, Subject, WorkloadId
 from infer.orient import Oriented, known_ports, orient_edges
 from infer.ranges import known_ranges, with_observed
 from infer.replay import Cast
@@ -34,6 +35,7 @@ class Scene:
     Attributes:
         inventory: what the API says; may be empty.
         stitched: the log's edges, and how many hide an end.
+        assigned: the same with the roles that a person stated.
         oriented: the connections between logged endpoints, with ``scan``.
         enriched: the same with resolved ends.
         grouped: the workloads, and the party of each end.
@@ -45,6 +47,7 @@ class Scene:
 
     inventory: Inventory
     stitched: Stitched
+    assigned: Assigned
     oriented: Oriented
     enriched: Enriched
     grouped: Grouped
@@ -77,6 +80,7 @@ def set_scene(
     inventory: Inventory,
     ranges: Ranges,
     cluster: str = "",
+    roles: tuple[Role, ...] = (),
 ) -> Scene:
     """The scene of one merged log.
 
@@ -86,6 +90,7 @@ def set_scene(
         inventory: what the API objects say; empty where none was given.
         ranges: the cluster's ranges as flags state them.
         cluster: whose pods are meant, where the log has several clusters.
+        roles: who addresses and unlabelled pods are, as a person stated it.
 
     Raises:
         InputError: the log has pods of several clusters and none was chosen.
@@ -93,13 +98,15 @@ def set_scene(
     stitched = stitch_edges(con, reduction, inventory)
     oriented = _with_scans(orient_edges(con, stitched.reduction, known_ports(inventory)))
     stated = known_ranges(ranges, inventory)
-    enriched = enrich_connections(oriented.connections, inventory, stated, cluster)
-    grouped = group_endpoints(enriched.endpoints, inventory)
+    assigned = assign_roles(inventory, roles)
+    enriched = enrich_connections(oriented.connections, assigned.inventory, stated, cluster)
+    grouped = group_endpoints(enriched.endpoints, assigned.inventory)
     backends = Backends.of(inventory, grouped.workloads)
     context = Context(enriched.endpoints, grouped.parties, backends)
     return Scene(
         inventory=inventory,
         stitched=stitched,
+        assigned=assigned,
         oriented=oriented,
         enriched=enriched,
         grouped=grouped,

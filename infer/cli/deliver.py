@@ -25,6 +25,7 @@ class Wanted:
     directory: Path | None
     output: Output | None
     stats: Path | None
+    roles: Path | None
     delete_stale: bool
     quiet: bool
 
@@ -39,12 +40,19 @@ class Wanted:
             raise UsageError("--delete-stale needs --output-dir", hint="name the directory with -d")
         if self.directory is not None and self.directory.exists() and not self.directory.is_dir():
             raise OutputError(f"--output-dir: {self.directory} is no directory")
-        if self.stats is None:
-            return
-        if self.stats.is_dir():
-            raise OutputError(f"--stats: {self.stats} is a directory", hint="name a file in it")
-        if not self.stats.parent.is_dir():
-            raise OutputError(f"--stats: there is no directory {self.stats.parent}")
+        _check_file("--stats", self.stats)
+        _check_file("--propose-roles", self.roles)
+        if self.roles is not None and self.roles.exists():
+            hint = "give what stands there to --roles, or name another file for what is still open"
+            raise OutputError(f"--propose-roles: {self.roles} is there already", hint=hint)
+
+
+def _check_file(option: str, path: Path | None) -> None:
+    """Raises OutputError where no file can be written."""
+    if path is not None and path.is_dir():
+        raise OutputError(f"{option}: {path} is a directory", hint="name a file in it")
+    if path is not None and not path.parent.is_dir():
+        raise OutputError(f"{option}: there is no directory {path.parent}")
 
 
 def deliver(suggestion: Suggestion, logs: LogsRead, wanted: Wanted) -> None:
@@ -59,11 +67,16 @@ def deliver(suggestion: Suggestion, logs: LogsRead, wanted: Wanted) -> None:
         from infer.report.stats import dump_stats
 
         write_text(wanted.stats, dump_stats(suggestion, logs))
+    if wanted.roles is not None and suggestion.proposed:
+        from infer.files import write_text
+        from infer.roles import dump_roles
+
+        write_text(wanted.roles, dump_roles(suggestion.proposed))
     if wanted.output is not None:
         print_data(_rendered(suggestion, wanted.output))
     deleted = _delete(written, wanted)
     if not wanted.quiet:
-        print_message(_summary(suggestion, logs, wanted.directory, written, deleted))
+        print_message(_summary(suggestion, logs, wanted, written, deleted))
 
 
 def _rendered(suggestion: Suggestion, output: Output) -> str:
@@ -105,16 +118,18 @@ def _delete(written: Written | None, wanted: Wanted) -> tuple[Path, ...]:
 def _summary(
     suggestion: Suggestion,
     logs: LogsRead,
-    directory: Path | None,
+    wanted: Wanted,
     written: Written | None,
     deleted: tuple[Path, ...],
 ) -> str:
+    from infer.report.proposals import proposal_lines
     from infer.report.rollout import Delivered, rollout_lines
     from infer.report.summary import summary_lines
     from infer.report.text import render_lines
 
     lines = chain(
         summary_lines(suggestion, logs),
-        rollout_lines(suggestion, Delivered(directory, written, deleted)),
+        proposal_lines(suggestion, wanted.roles),
+        rollout_lines(suggestion, Delivered(wanted.directory, written, deleted)),
     )
     return render_lines(lines, look_of(sys.stderr))

@@ -26,6 +26,7 @@ from infer.cli.options import (
     NodeCidrOption,
     PodCidrOption,
     QuietOption,
+    RolesOption,
     ServiceCidrOption,
     SinceOption,
     StrictOption,
@@ -54,6 +55,7 @@ def evidence(  # noqa: PLR0913, PLR0917 - an option each
     from_cluster: FromClusterOption = False,
     context: ContextOption = None,
     kubeconfig: KubeconfigOption = None,
+    roles: RolesOption = [],  # noqa: B006
     format: FormatOption = None,
     since: SinceOption = None,
     until: UntilOption = None,
@@ -80,6 +82,7 @@ def evidence(  # noqa: PLR0913, PLR0917 - an option each
     from infer.generate import Options, suggest_policies
     from infer.range_lists import read_known_ranges
     from infer.report.evidence import evidence_json, evidence_text
+    from infer.roles import read_roles
 
     ref = read_rule(rule)
     span = read_span(since, until)
@@ -91,6 +94,7 @@ def evidence(  # noqa: PLR0913, PLR0917 - an option each
         world_exact=world is World.EXACT,
         cidr_budget=cidr_budget,
         named=read_known_ranges(known_ranges),
+        roles=read_roles(roles),
     )
     known = inventory_of(inventory, from_cluster, context, kubeconfig)
     with reading(

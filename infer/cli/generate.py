@@ -33,7 +33,9 @@ from infer.cli.options import (
     PodCidrOption,
     ProfileChoice,
     ProfileOption,
+    ProposeRolesOption,
     QuietOption,
+    RolesOption,
     ServiceCidrOption,
     SinceOption,
     StatsOption,
@@ -58,6 +60,7 @@ def generate(  # noqa: PLR0913, PLR0917 - an option each
     from_cluster: FromClusterOption = False,
     context: ContextOption = None,
     kubeconfig: KubeconfigOption = None,
+    roles: RolesOption = [],  # noqa: B006
     format: FormatOption = None,
     since: SinceOption = None,
     until: UntilOption = None,
@@ -78,6 +81,7 @@ def generate(  # noqa: PLR0913, PLR0917 - an option each
     output_dir: DirectoryOption = None,
     output: OutputOption = None,
     stats: StatsOption = None,
+    propose_roles: ProposeRolesOption = None,
     delete_stale: DeleteStaleOption = False,
     exit_zero: ExitZeroOption = False,
     quiet: QuietOption = False,
@@ -90,10 +94,11 @@ def generate(  # noqa: PLR0913, PLR0917 - an option each
     """
     from infer.generate import Options, suggest_policies
     from infer.range_lists import read_known_ranges
+    from infer.roles import read_roles
     from infer.scope import DefaultDeny
 
     chosen = output or (None if output_dir else Output.YAML)
-    wanted = Wanted(output_dir, chosen, stats, delete_stale, quiet)
+    wanted = Wanted(output_dir, chosen, stats, propose_roles, delete_stale, quiet)
     wanted.check()
     _check_streams(flows, existing)
     there = policies_of(existing, lenient=lenient) if existing else None
@@ -103,6 +108,7 @@ def generate(  # noqa: PLR0913, PLR0917 - an option each
     ranges = read_ranges(pod_cidr, service_cidr, node_cidr)
     named = read_known_ranges(known_ranges)
     known = inventory_of(inventory, from_cluster, context, kubeconfig)
+    stated = read_roles(roles)
     with reading(
         flows, format, span, inventory=known, strict=strict, quiet=quiet, threads=threads
     ) as found:
@@ -117,6 +123,8 @@ def generate(  # noqa: PLR0913, PLR0917 - an option each
             named=named,
             profile=profile_of(profile, found.logs),
             existing=None if there is None else there.policies,
+            roles=stated,
+            propose=propose_roles is not None,
         )
         suggestion = suggest_policies(found.con, found.logs.reduction, known, options)
     deliver(suggestion, found.logs, wanted)

@@ -122,6 +122,17 @@ KubeconfigOption = Annotated[
         rich_help_panel=_INPUT,
     ),
 ]
+RolesOption = Annotated[
+    list[Path],
+    typer.Option(
+        "--roles",
+        help="Who addresses and unlabelled pods are: what --propose-roles wrote, as a person left "
+        "it. Taken as fact; repeatable.",
+        metavar="FILE",
+        rich_help_panel=_INPUT,
+        show_default=False,
+    ),
+]
 FormatOption = Annotated[
     str | None,
     typer.Option(
@@ -276,6 +287,16 @@ StatsOption = Annotated[
     Path | None,
     typer.Option(
         help="Write coverage, exposure and evidence as JSON here.",
+        metavar="FILE",
+        rich_help_panel=_OUTPUT,
+    ),
+]
+ProposeRolesOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--propose-roles",
+        help="Group endpoints without labels by what they serve and call, and write the groups "
+        "here for --roles; nothing is applied. The file must not exist.",
         metavar="FILE",
         rich_help_panel=_OUTPUT,
     ),

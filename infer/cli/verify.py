@@ -28,6 +28,7 @@ from infer.cli.options import (
     QuietOption,
     Report,
     ReportOption,
+    RolesOption,
     ServiceCidrOption,
     SinceOption,
     StrictOption,
@@ -65,6 +66,7 @@ def verify(  # noqa: PLR0913, PLR0917 - an option each
     from_cluster: FromClusterOption = False,
     context: ContextOption = None,
     kubeconfig: KubeconfigOption = None,
+    roles: RolesOption = [],  # noqa: B006
     format: FormatOption = None,
     since: SinceOption = None,
     until: UntilOption = None,
@@ -85,6 +87,7 @@ def verify(  # noqa: PLR0913, PLR0917 - an option each
 
     Exit code: 0 nothing denied; 1 something observed would be denied; 2 bad input or usage.
     """
+    from infer.roles import read_roles
     from infer.scene import set_scene
     from infer.verify import verify_pods, verify_workloads
 
@@ -93,12 +96,13 @@ def verify(  # noqa: PLR0913, PLR0917 - an option each
         raise UsageError(what, hint="put one of them into a file")
     parsed = policies_of(policies, lenient=lenient)
     known = inventory_of(inventory, from_cluster, context, kubeconfig)
+    stated = read_roles(roles)
     ranges = read_ranges(pod_cidr, service_cidr, node_cidr)
     span = read_span(since, until)
     with reading(
         flows, format, span, inventory=known, strict=strict, quiet=quiet, threads=threads
     ) as found:
-        scene = set_scene(found.con, found.logs.reduction, known, ranges, cluster)
+        scene = set_scene(found.con, found.logs.reduction, known, ranges, cluster, stated)
         plugin = profile_of(profile, found.logs)
     judge = verify_workloads if per is Per.WORKLOAD else verify_pods
     verification = judge(scene, parsed.policies, plugin)

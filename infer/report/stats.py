@@ -10,7 +10,7 @@ from hashlib import sha256
 from infer.assemble import RuleEvidence
 from infer.exposure import Existing, Exposure
 from infer.generate import Suggestion
-from infer.model import Address, Connection, Evidence, LeftOut, Notice, Party, Seen
+from infer.model import Address, Connection, Evidence, LeftOut, Notice, Party, Proposal, Seen
 from infer.replay import Tally
 from infer.schema import FileRead, LogsRead
 
@@ -41,6 +41,9 @@ def stats_document(suggestion: Suggestion, logs: LogsRead) -> Document:
         "left_out": [_left_out(each) for each in coverage.left_out],
         "evidence": _evidence(suggestion),
         "edges": [_edge(seen, suggestion) for seen in suggestion.seen],
+        "proposed_roles": None
+        if suggestion.proposed is None
+        else [_proposal(each) for each in suggestion.proposed],
         "warnings": [_notice(notice) for notice in suggestion.notices],
     }
 
@@ -235,4 +238,18 @@ def _notice(notice: Notice) -> Document:
         "text": notice.text,
         "names": list(notice.names),
         "finding": notice.finding,
+    }
+
+
+def _proposal(proposal: Proposal) -> Document:
+    role = proposal.role
+    return {
+        "name": role.name,
+        "namespace": role.namespace,
+        "addresses": list(role.addresses),
+        "pods": list(role.pods),
+        "confidence": proposal.confidence,
+        "serves": list(proposal.serves),
+        "calls": list(proposal.calls),
+        "records": proposal.records,
     }

@@ -35,6 +35,9 @@ STATS_KEYS: Final[Mapping[str, str]] = MappingProxyType(
         "`first_seen`, `last_seen`",
         "edges": "for each connection: `client`, `server`, `protocol`, `port`, the `decision` of "
         "the replay or why it is `left_out`, and everything that was seen of it",
+        "proposed_roles": "null without `--propose-roles`, else for each role that behaviour "
+        "suggests: `name`, `namespace` if known, `addresses`, `pods`, `confidence` (0 to 1), what "
+        "it `serves` and `calls`, and `records`",
         "warnings": "for each: stable `code`, `text`, the `names` it is about, and whether it is a "
         "`finding`",
     }

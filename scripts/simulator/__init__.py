@@ -5,6 +5,7 @@ It writes the shipped samples, the traffic of tests whose truth is known, and be
 
 from simulator.aws import FIELDS_V2, FIELDS_V5, write_aws
 from simulator.bulk import bulk_hubble, bulk_parquet
+from simulator.estate import estate
 from simulator.faults import dropped, one_off, port_scan
 from simulator.ground_truth import (
     cluster_from_ground_truth,
@@ -71,6 +72,7 @@ __all__ = [
     "dns_workload",
     "dropped",
     "edges_from_ground_truth",
+    "estate",
     "hubble_records",
     "in_order",
     "inventory",
