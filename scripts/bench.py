@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from simulator import bulk_hubble, bulk_parquet
+from simulator import bulk_hubble, bulk_inventory, bulk_parquet, bulk_vpc
 
 ROOT = Path(__file__).resolve().parents[1]
 WORK = ROOT / ".bench"
@@ -33,6 +33,7 @@ class Input:
     title: str
     path: Path
     records: int
+    inventory: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--records", type=int, default=1_000_000, help="Hubble JSONL; 0: none")
     parser.add_argument("--rows", type=int, default=10_000_000, help="flat Parquet; 0: none")
+    parser.add_argument("--vpc", type=int, default=0, help="flat VPC Parquet with an inventory")
     parser.add_argument("--runs", type=int, default=3, help="repetitions of each command")
     parser.add_argument("--only", nargs="+", choices=CANDIDATES, default=CANDIDATES)
     return parser.parse_args()
@@ -83,6 +85,11 @@ def _inputs(options: argparse.Namespace) -> Iterator[Input]:
     if options.rows:
         path = WORK / f"flows-{options.rows}.parquet"
         yield Input("flat Parquet", _made(path, bulk_parquet, options.rows), options.rows)
+    if options.vpc:
+        known = WORK / "inventory.json"
+        bulk_inventory(known)
+        path = WORK / f"vpc-{options.vpc}.parquet"
+        yield Input("VPC Parquet", _made(path, bulk_vpc, options.vpc), options.vpc, known)
 
 
 def _made(path: Path, write: Callable[[Path, int], None], records: int) -> Path:
@@ -97,8 +104,13 @@ def _made(path: Path, write: Callable[[Path, int], None], records: int) -> Path:
 def _commands(log: Input, chosen: Sequence[str]) -> dict[str, list[str]]:
     python, path, out = sys.executable, str(log.path), str(WORK / "out")
     plain = str(ROOT / "scripts" / "bench_plain.py")
+    generate = [python, "-m", "infer", "generate"]
+    if log.inventory:
+        return {
+            "netinfer": [*generate, path, "-d", out, "-q", "--exit-zero", "-i", str(log.inventory)]
+        }
     commands = {
-        "netinfer": [python, "-m", "infer", "generate", path, "-d", out, "-q", "--exit-zero"],
+        "netinfer": [*generate, path, "-d", out, "-q", "--exit-zero"],
         "floor": [python, plain, "duckdb", path],
         "pandas": [python, plain, "pandas", path],
     }

@@ -5,6 +5,7 @@ It writes the shipped samples, the traffic of tests whose truth is known, and be
 
 from simulator.aws import FIELDS_V2, FIELDS_V5, write_aws
 from simulator.bulk import bulk_hubble, bulk_parquet
+from simulator.bulk_vpc import bulk_inventory, bulk_vpc
 from simulator.estate import estate
 from simulator.faults import dropped, one_off, port_scan
 from simulator.ground_truth import (
@@ -16,6 +17,7 @@ from simulator.ground_truth import (
 from simulator.hubble import HubbleOptions, hubble_records, write_hubble
 from simulator.inventory import inventory
 from simulator.layout import build_cluster, rolled_out, service_address
+from simulator.lifetimes import as_of, handed_over
 from simulator.model import (
     ApiServer,
     Party,
@@ -64,15 +66,19 @@ __all__ = [
     "TrueConnection",
     "WorkloadRef",
     "World",
+    "as_of",
     "build_cluster",
     "bulk_hubble",
+    "bulk_inventory",
     "bulk_parquet",
+    "bulk_vpc",
     "cluster_from_ground_truth",
     "dns_service",
     "dns_workload",
     "dropped",
     "edges_from_ground_truth",
     "estate",
+    "handed_over",
     "hubble_records",
     "in_order",
     "inventory",
