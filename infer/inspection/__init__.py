@@ -2,6 +2,6 @@
 
 from infer.inspection.advise import advise
 from infer.inspection.measure import inspect_logs
-from infer.inspection.values import Ends, Inspection, Reporter, Traffic
+from infer.inspection.values import Ends, Inspection, Interfaces, Reporter, Traffic
 
-__all__ = ["Ends", "Inspection", "Reporter", "Traffic", "advise", "inspect_logs"]
+__all__ = ["Ends", "Inspection", "Interfaces", "Reporter", "Traffic", "advise", "inspect_logs"]

@@ -125,7 +125,8 @@ def _direction(found: Inspection, inventory: Inventory) -> Iterator[Advice]:
     if untold + guessed <= _SOME * found.records:
         return
     text = (
-        f"of {untold + guessed:,} records the port alone tells who the client is, or nothing does"
+        f"{untold + guessed:,} of {found.records:,} records: the port alone tells who the client"
+        " is, or nothing does"
     )
     if not {"is_reply", "tcp_flags"} & found.oriented.keys():
         text += "; log TCP flags, or what is a reply"

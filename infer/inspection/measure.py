@@ -12,11 +12,12 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, TypedDict, TypeVar
 
 from infer.enrich import Enriched, enrich_connections
-from infer.inspection.values import VERDICTS, Ends, Inspection, Reporter, Traffic
+from infer.inspection.values import VERDICTS, Ends, Inspection, Interfaces, Reporter, Traffic
 from infer.model import Inventory, Kind, Ranges
 from infer.orient import known_ports, orient_edges
 from infer.ranges import known_ranges
 from infer.scan import find_scans
+from infer.stitch import stitch_edges
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,7 +51,8 @@ def inspect_logs(
         inventory: what the API objects say; empty where none was given.
     """
     edges, notes = logs.reduction.edges, logs.reduction.notes
-    oriented = orient_edges(con, logs.reduction, known_ports(inventory)).connections
+    stitched = stitch_edges(con, logs.reduction, inventory)
+    oriented = orient_edges(con, stitched.reduction, known_ports(inventory)).connections
     clusters = _clusters(edges)
     cluster = min(clusters, key=lambda name: (-clusters[name], name), default="")
     alone = enrich_connections(oriented, Inventory(), Ranges(), cluster)
@@ -69,6 +71,7 @@ def inspect_logs(
         reporters=tuple(_reporters(notes)),
         traffic=_traffic(edges),
         clusters=tuple(sorted(clusters)),
+        interfaces=Interfaces(stitched.shown, stitched.resolved, stitched.hidden),
         named=_ends(alone),
         resolved=resolved,
         oriented=_oriented(oriented),

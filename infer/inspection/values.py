@@ -72,6 +72,21 @@ class Ends:
 
 
 @dataclass(frozen=True, slots=True)
+class Interfaces:
+    """Records that show a network interface's own address in place of what is behind it.
+
+    Attributes:
+        shown: how many.
+        resolved: of these, those whose true end another record shows.
+        hidden: of these, those whose end stays unknown; the rest is taken as it stands.
+    """
+
+    shown: int
+    resolved: int
+    hidden: int
+
+
+@dataclass(frozen=True, slots=True)
 class Inspection:
     """What logs are, and how much they tell.
 
@@ -86,6 +101,7 @@ class Inspection:
         reporters: sorted by name; empty where the log names none.
         traffic: by protocol, the most frequent first.
         clusters: the clusters of the pods in the log, sorted.
+        interfaces: what interfaces' own addresses hide, and what could be found out of it.
         named: who the ends are by the log alone.
         resolved: who they are with the inventory; None where none was given.
         oriented: records by how their connection's client was told, most trusted first.
@@ -105,6 +121,7 @@ class Inspection:
     reporters: tuple[Reporter, ...]
     traffic: tuple[Traffic, ...]
     clusters: tuple[str, ...]
+    interfaces: Interfaces
     named: Ends
     resolved: Ends | None
     oriented: Mapping[str, int]

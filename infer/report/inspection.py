@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
 from typing import Final
 
 from infer.inspection import Ends, Inspection, Reporter
@@ -69,6 +70,7 @@ def inspection_json(found: Inspection, advice: Iterable[Advice]) -> str:
         },
         "traffic": [{"protocol": t.protocol or None} | dict(t.verdicts) for t in found.traffic],
         "clusters": list(found.clusters),
+        "interfaces": asdict(found.interfaces),
         "ends": _ends(found.named),
         "resolved": None if found.resolved is None else _ends(found.resolved),
         "connections": found.connections,
@@ -247,6 +249,11 @@ def _answered(found: Inspection) -> str:
 def _identity(found: Inspection) -> Iterator[Line]:
     if len(found.clusters) > 1:
         yield _row("clusters", f"{', '.join(found.clusters)} (generate needs --cluster)")
+    behind = found.interfaces
+    if behind.shown:
+        shown = counted(behind.shown, "record shows", "records show")
+        yield _row("interfaces", f"{shown} an interface's address and not what is behind it:")
+        yield _row("", f"{behind.resolved:,} known from another record, {behind.hidden:,} unknown")
     yield from _of_ends("by the log", found.named)
     if found.resolved is not None:
         share = percent(found.resolved.resolved, found.resolved.total)

@@ -62,8 +62,8 @@ def test_json_has_stable_keys_and_sums(run: Run, log: Path) -> None:
     assert ran.code == 0
     assert list(loaded) == [
         *("files", "records", "weight", "first_seen", "last_seen", "undated", "longest_s"),
-        *("window", "traffic", "clusters", "ends", "resolved", "connections", "oriented_by"),
-        *("judged", "unanswered", "reporters", "advice"),
+        *("window", "traffic", "clusters", "interfaces", "ends", "resolved", "connections"),
+        *("oriented_by", "judged", "unanswered", "reporters", "advice"),
     ]
     assert loaded["records"] == sum(loaded["oriented_by"].values()) == 10
     assert loaded["ends"]["total"] == 20 == sum(loaded["ends"]["kinds"].values())
@@ -82,6 +82,18 @@ def test_the_default_format_is_told_what_to_log(run: Run, tmp_path: Path) -> Non
     assert ran.out.count("--log-format '${version}") == 1
     for field in ("tcp-flags", "pkt-srcaddr", "pkt-dstaddr"):
         assert f"${{{field}}}" in ran.out
+
+
+def test_what_interfaces_hide_is_counted(run: Run, tmp_path: Path) -> None:
+    """The interface's own address, on all of its records, may stand for a pod behind it."""
+    log = tmp_path / "vpc.log"
+    others = ("10.0.2.7", "10.0.3.9", "203.0.113.7")
+    log.write_text("".join(f"{DEFAULT.replace('10.0.2.7', ip)}\n" for ip in others))
+
+    loaded = json.loads(run("inspect", log, "-o", "json").out)
+
+    assert (loaded["interfaces"]["shown"], loaded["interfaces"]["resolved"]) == (3, 0)
+    assert "interfaces      3 records show an interface's address" in run("inspect", log).out
 
 
 def test_a_log_with_these_fields_gets_no_such_advice(run: Run, root: Path) -> None:
