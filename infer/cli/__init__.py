@@ -6,8 +6,10 @@ findings that need a person, 2 bad input or usage.
 
 from __future__ import annotations
 
+import gc
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Annotated, Final, TextIO
 
 import typer
@@ -66,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the arguments without the program's name; None: those of the process.
     """
     arguments = sys.argv[1:] if argv is None else list(argv)
-    with ending_cleanly() as signals:
+    with ending_cleanly() as signals, _without_collector():
         try:
             return _run(arguments or ["--help"])
         except (Interrupted, NetinferError, TyperException, OSError, RuntimeError) as err:
@@ -77,6 +79,21 @@ def main(argv: Sequence[str] | None = None) -> int:
             if isinstance(err, RuntimeError | Interrupted):
                 raise
             return _complain(_as_ours(err, arguments))
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """No search for cycles of garbage inside: a command makes many values and leaves none.
+
+    It took a tenth of the time of a million records, and freed nothing.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _run(arguments: list[str]) -> int:
