@@ -138,7 +138,7 @@ _HABITS: Final = f"""
 """  # noqa: S608 - constants of this module
 
 _NUMBERS: Final = """
-    SELECT port, protocol FROM serving
+    SELECT port, protocol FROM known
     UNION SELECT dst_port, protocol FROM told
     UNION SELECT CASE decision.server WHEN 'a' THEN a_port ELSE b_port END, protocol
     FROM sure WHERE decision.server <> 'both' AND decision.how <> 'no_answer'
@@ -167,6 +167,6 @@ sure AS ({_SURE}), habits AS ({_HABITS}), numbers AS ({_NUMBERS}), decisions AS 
 ``decision``, a struct of ``server`` (a, b or both) and ``how``; NULL where nothing tells.
 
 They take ``talks`` (``CONVERSATIONS`` but those ``BY_KNOWN_PORT``), ``told`` (rows of ``numbered``
-whose record told that ``src`` is the client) and ``serving`` (place, port, protocol that are known
-to serve).
+whose record told that ``src`` is the client), ``known`` (port, protocol that some address is known
+to serve) and ``serving`` (the same with their place).
 """
