@@ -12,7 +12,7 @@ so that a record and its reply fall together. The first test that tells the side
 ``fan_in``           many talk to the server's port, hardly anybody to the client's
 ``no_answer``        one side alone speaks, in a log that holds the answers
 ``port_range``       a system port, or one below the range of client ports
-``common_port``      a number that serves elsewhere
+``common_port``      a number that serves elsewhere, or stands at many places
 ==================== ==============================================================================
 """
 
@@ -32,6 +32,8 @@ _MOSTLY_HEARD: Final = 0.5
 _ALL_HEARD: Final = 0.98
 # From this share of low client ports on, the cluster has another ``ip_local_port_range``.
 _LOW_CLIENTS: Final = 0.1
+# Client ports are drawn out of 28,232; a thousand of them meet at a number well under once.
+_CHANCE: Final = 1000
 
 _CONVERSATION: Final = "a_at, a_port, b_at, b_port, protocol"
 
@@ -137,31 +139,57 @@ _HABITS: Final = f"""
     )
 """  # noqa: S608 - constants of this module
 
-_NUMBERS: Final = """
-    SELECT port, protocol FROM known
-    UNION SELECT dst_port, protocol FROM told
-    UNION SELECT CASE decision.server WHEN 'a' THEN a_port ELSE b_port END, protocol
-    FROM sure WHERE decision.server <> 'both' AND decision.how <> 'no_answer'
-"""
-
-_DECISIONS: Final = f"""
-    SELECT {_CONVERSATION}, CASE
+_RANGED: Final = f"""
+    SELECT * REPLACE (CASE
         WHEN decision IS NOT NULL THEN decision
         WHEN (a_port < {_REGISTERED}) <> (b_port < {_REGISTERED})
                 OR (NOT low AND (a_port < {_EPHEMERAL}) <> (b_port < {_EPHEMERAL}))
             THEN {_serves("a_port < b_port", "port_range")}
+        END AS decision)
+    FROM sure, habits
+"""  # noqa: S608 - constants of this module
+
+_NUMBERS: Final = """
+    SELECT port, protocol FROM known
+    UNION SELECT dst_port, protocol FROM told
+    UNION SELECT CASE decision.server WHEN 'a' THEN a_port ELSE b_port END, protocol
+    FROM ranged WHERE decision.server <> 'both' AND decision.how <> 'no_answer'
+"""
+
+# At how many places each number stands in what is still open: a number of many is no accident, as
+# soon as it is more than chance brings together out of so many client ports.
+_MET_AT: Final = """
+    SELECT port, protocol, count(DISTINCT place) AS places FROM (
+        SELECT a_at AS place, a_port AS port, protocol FROM ranged WHERE decision IS NULL
+        UNION ALL SELECT b_at, b_port, protocol FROM ranged WHERE decision IS NULL
+    ) GROUP BY ALL
+"""
+_BY_CHANCE: Final = f"""
+    SELECT {_FEWEST_PEERS} + count(*) // {_CHANCE} AS most FROM ranged WHERE decision IS NULL
+"""  # noqa: S608 - constants of this module
+
+_DECISIONS: Final = f"""
+    SELECT {_CONVERSATION}, CASE
+        WHEN decision IS NOT NULL THEN decision
         WHEN a_common <> b_common THEN {_serves("a_common", "common_port")}
+        WHEN greatest(a_places, b_places) >= most
+                AND greatest(a_places, b_places) >= {_TIMES_AS_MANY} * least(a_places, b_places)
+            THEN {_serves("a_places > b_places", "common_port")}
         END AS decision
     FROM (
-        SELECT s.*, {_is_in("numbers", "x.port, x.protocol", "a_port, s.protocol")} AS a_common,
-            {_is_in("numbers", "x.port, x.protocol", "b_port, s.protocol")} AS b_common
-        FROM sure s
-    ), habits
+        SELECT r.*, a.places AS a_places, b.places AS b_places,
+            {_is_in("numbers", "x.port, x.protocol", "a_port, r.protocol")} AS a_common,
+            {_is_in("numbers", "x.port, x.protocol", "b_port, r.protocol")} AS b_common
+        FROM ranged r
+        LEFT JOIN met_at a ON (a.port, a.protocol) = (r.a_port, r.protocol)
+        LEFT JOIN met_at b ON (b.port, b.protocol) = (r.b_port, r.protocol)
+    ), by_chance
 """  # noqa: S608 - constants of this module
 
 DECISIONS: Final = f"""
 met AS ({_MET}), heard AS ({_HEARD}), fans AS ({_FANS}), evidence AS ({_EVIDENCE}),
-sure AS ({_SURE}), habits AS ({_HABITS}), numbers AS ({_NUMBERS}), decisions AS ({_DECISIONS})
+sure AS ({_SURE}), habits AS ({_HABITS}), ranged AS ({_RANGED}), numbers AS ({_NUMBERS}),
+met_at AS ({_MET_AT}), by_chance AS ({_BY_CHANCE}), decisions AS ({_DECISIONS})
 """
 """Common table expressions that end in ``decisions``, one row a conversation: its columns, and
 ``decision``, a struct of ``server`` (a, b or both) and ``how``; NULL where nothing tells.

@@ -135,3 +135,23 @@ def test_two_numbers_that_serve_elsewhere_tell_nothing() -> None:
     rows = [*talk(f"{A} 40001", f"{B} 50051"), *told]
 
     assert {how for (how,) in by(rows).values()} == {"ambiguous"}
+
+
+def test_a_number_at_many_places_serves() -> None:
+    """A scraper calls each of many once: the number that all of them share is theirs."""
+    rows = [
+        row
+        for number, host in enumerate(HOSTS)
+        for row in talk(f"{A} {41000 + number}", f"{host} 50051")
+    ]
+
+    assert by(rows) == {f"{A} > {host} 50051": ("common_port",) for host in HOSTS}
+
+
+def test_among_many_open_ones_a_number_must_stand_out() -> None:
+    """Of thousands of client ports some are met at a few places by chance."""
+    many = [flow(f"10.1.{n // 250}.{n % 250} {33000 + n}", f"{B} {36000 + n}") for n in range(2000)]
+    rows = [flow(f"{A} {41000 + n}", f"{host} 50051") for n, host in enumerate(HOSTS[:4])]
+
+    assert set(by(rows).values()) == {("common_port",)}
+    assert set(by([*many, *rows]).values()) == {("ambiguous",)}
