@@ -27,8 +27,12 @@ from simulator import FIELDS_V5, inventory, write_aws, write_tuples
 from simulator.files import write_json
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
-SIZES, SEEDS = (40, 400), (1, 2, 3)
-FORMS = ("VPC, tcp-flags", "VPC, no flags", "5-tuples")
+SIZES, SEEDS = (40, 400), (1, 2)
+WITH_FLAGS, WITHOUT_FLAGS, TUPLES = FORMS = ("VPC, tcp-flags", "VPC, no flags", "5-tuples")
+HEAD = """\
+| traffic | connections | VPC, tcp-flags, inventory | no inventory | VPC, no flags, inventory \
+| no inventory | 5-tuples, inventory | no inventory |
+|---|---|---|---|---|---|---|---|"""
 
 Key = tuple[str, str, int, str]
 
@@ -54,14 +58,29 @@ class Score:
         self.records += other.records
         self.wrong_by += other.wrong_by
 
+    def __str__(self) -> str:
+        """The share of connections that is right, else of records too, and what is not right."""
+        wrong = ", ".join(f"{how} {count}" for how, count in sorted(self.wrong_by.items()))
+        parts = [f"{share(self.connections):.2f} %"]
+        if wrong:
+            parts += [f"of records {share(self.records):.2f} %", f"wrong by {wrong}"]
+        if self.connections["open"]:
+            parts.append(f"{self.connections['open']:,} open")
+        return "; ".join(parts)
+
+
+def share(counts: Counter[str]) -> float:
+    """Right ones among those that were decided, in percent, rounded down to two digits."""
+    decided = counts["right"] + counts["wrong"]
+    return int(10_000 * counts["right"] / decided) / 100 if decided else 100.0
+
 
 def main() -> None:
     """Measure every case in every form, and print."""
     options = _options()
-    print("| traffic | log | inventory | connections | right | records right | open | wrong, by |")
-    print("|---|---|---|---|---|---|---|---|")
-    for line in table(_named(options.sizes, options.seeds)):
-        print(line, flush=True)
+    print(HEAD)
+    for title, traffics in _named(options.sizes, options.seeds):
+        print(line(title, traffics), flush=True)
 
 
 def _options() -> argparse.Namespace:
@@ -85,37 +104,22 @@ def made(case: Case, size: int, seeds: Iterable[int]) -> list[Traffic]:
     return [case.make(size, seed) for seed in seeds]
 
 
-def table(named: Iterable[tuple[str, Sequence[Traffic]]]) -> Iterator[str]:
-    """One line a case, form, and with or without an inventory."""
-    for title, traffics in named:
-        for form in FORMS:
-            scores = [measured(traffic, form) for traffic in traffics]
-            for inventory_used, each in zip(("yes", "no"), zip(*scores, strict=True), strict=True):
-                yield _line(title, form, inventory_used, total(each))
+def line(title: str, traffics: Sequence[Traffic]) -> str:
+    """One row of the table."""
+    scores = {form: both(traffics, form) for form in FORMS}
+    cells = [str(score) for pair in scores.values() for score in pair]
+    count = sum(scores[FORMS[0]][0].connections.values())
+    return f"| {title} | {count:,} | {' | '.join(cells)} |"
 
 
-def total(scores: Iterable[Score]) -> Score:
-    """All of them as one."""
-    found = Score()
-    for score in scores:
-        found.add(score)
-    return found
-
-
-def _line(title: str, form: str, inventory_used: str, score: Score) -> str:
-    wrong = ", ".join(f"{how} {count}" for how, count in sorted(score.wrong_by.items()))
-    return (
-        f"| {title} | {form} | {inventory_used} "
-        f"| {sum(score.connections.values()):,} | {share(score.connections)} "
-        f"| {share(score.records)} | {score.connections['open']:,} | {wrong or '-'} |"
-    )
-
-
-def share(counts: Counter[str]) -> str:
-    """Right ones among those that were decided, in percent, never rounded up to 100."""
-    decided = counts["right"] + counts["wrong"]
-    exact = 100 * counts["right"] / decided if decided else 100.0
-    return f"{exact - 0.0005 if counts['wrong'] else exact:.3f} %"
+def both(traffics: Iterable[Traffic], form: str) -> tuple[Score, Score]:
+    """All logs in one form, with an inventory and without."""
+    with_inventory, without = Score(), Score()
+    for traffic in traffics:
+        one, other = measured(traffic, form)
+        with_inventory.add(one)
+        without.add(other)
+    return with_inventory, without
 
 
 # ---- one log -----------------------------------------------------------------------------------
@@ -135,11 +139,11 @@ def measured(traffic: Traffic, form: str) -> tuple[Score, Score]:
 
 
 def _written(traffic: Traffic, form: str, place: Path) -> Path:
-    path = place / ("flows.csv" if form == "5-tuples" else "flows.log")
-    if form == "5-tuples":
+    path = place / ("flows.csv" if form == TUPLES else "flows.log")
+    if form == TUPLES:
         write_tuples(traffic.connections, path, traffic.recording)
     else:
-        fields = [name for name in FIELDS_V5 if name != "tcp-flags" or form == "VPC, tcp-flags"]
+        fields = [name for name in FIELDS_V5 if name != "tcp-flags" or form == WITH_FLAGS]
         write_aws(traffic.cluster, traffic.connections, path, fields, traffic.recording)
     if traffic.one_in > 1:
         header, *lines = path.read_text(encoding="utf-8").splitlines(keepends=True)

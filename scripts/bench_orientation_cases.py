@@ -144,10 +144,10 @@ GENERATED = (
     Case("client ports from 1024", low_ports),
     Case("client ports that serve elsewhere", collisions),
     Case("one connection a pair, 8 hours", few),
-    Case("the same, client ports from 1024", few_low_ports),
+    Case("one connection a pair, client ports from 1024", few_low_ports),
     Case("windows, log starts midway", windows),
     Case("10 minutes, begun before", short_log),
-    Case("the same, client ports from 1024", short_low_ports),
+    Case("10 minutes, client ports from 1024", short_low_ports),
     Case("one record in three", sampled),
     Case("port scans", scans),
 )
