@@ -25,9 +25,9 @@ _REGISTERED: Final = 1024  # IANA: system ports end below (RFC 6335, section 6)
 
 _FEWEST_PEERS: Final = 3
 _TIMES_AS_MANY: Final = 2
-# Of the conversations between places that are known to answer, the share with both sides in the
-# log: from the first on, a fan counts those with both sides only; from the second, one side alone
-# was not answered.
+# Of the conversations between places that answer each other, the share with both sides in the log:
+# from the first on, a fan counts those with both sides only; from the second, one side alone was
+# not answered.
 _MOSTLY_HEARD: Final = 0.5
 _ALL_HEARD: Final = 0.98
 # From this share of low client ports on, the cluster has another ``ip_local_port_range``.
@@ -73,25 +73,34 @@ _MET: Final = f"""
 
 # How complete the log is: an unanswered scan must not make it look otherwise, so only places that
 # answer each other at all are asked. Between places with one conversation there is nothing to ask.
-_HEARD: Final = """
-    SELECT coalesce(avg(answered::INTEGER), 0) AS share FROM (
+# Where all of them have known ports, a log that holds any answer holds them all, for what a fan
+# counts; to tell who alone speaks, that is not enough.
+_HEARD: Final = f"""
+    SELECT coalesce(avg(answered::INTEGER), 0) AS share,
+        coalesce(avg(answered::INTEGER) >= {_MOSTLY_HEARD}, EXISTS (
+            FROM numbered WHERE oriented_by IS NOT NULL AND protocol = 'TCP' AND replies > 0
+        ) OR EXISTS (
+            FROM conversations
+            WHERE {BY_KNOWN_PORT} AND protocol = 'TCP' AND a_known = src_first
+        )) AS mostly
+    FROM (
         SELECT answered, bool_or(answered) OVER pair AS answers, count(*) OVER pair AS times
         FROM met WHERE protocol = 'TCP' WINDOW pair AS (PARTITION BY a_at, b_at)
     ) WHERE answers AND times > 1
-"""
+"""  # noqa: S608 - constants of this module
 
 # How many peers talk to each side's port: a server's port is shared, a client's is not. A scan out
 # of one port is, so what was not answered, or with a reset alone, does not count.
-_FANS: Final = f"""
+_FANS: Final = """
     SELECT place, port, protocol, count(DISTINCT (peer, peer_port)) FILTER (counts) AS fan FROM (
         SELECT a_at AS place, a_port AS port, b_at AS peer, b_port AS peer_port, protocol,
-            protocol <> 'TCP' OR (talked AND (answered OR share < {_MOSTLY_HEARD})) AS counts
+            protocol <> 'TCP' OR (talked AND (answered OR NOT mostly)) AS counts
         FROM met, heard
         UNION ALL SELECT b_at, b_port, a_at, a_port, protocol,
-            protocol <> 'TCP' OR (talked AND (answered OR share < {_MOSTLY_HEARD}))
+            protocol <> 'TCP' OR (talked AND (answered OR NOT mostly))
         FROM met, heard
     ) GROUP BY ALL
-"""  # noqa: S608 - constants of this module
+"""
 
 
 _SERVED: Final = "x.dst_at, x.dst_port, x.protocol"
@@ -194,7 +203,7 @@ met_at AS ({_MET_AT}), by_chance AS ({_BY_CHANCE}), decisions AS ({_DECISIONS})
 """Common table expressions that end in ``decisions``, one row a conversation: its columns, and
 ``decision``, a struct of ``server`` (a, b or both) and ``how``; NULL where nothing tells.
 
-They take ``talks`` (``CONVERSATIONS`` but those ``BY_KNOWN_PORT``), ``told`` (rows of ``numbered``
-whose record told that ``src`` is the client), ``known`` (port, protocol that some address is known
-to serve) and ``serving`` (the same with their place).
+They take ``conversations`` (``CONVERSATIONS``), ``talks`` (those but ``BY_KNOWN_PORT``), ``told``
+(rows of ``numbered`` whose record told that ``src`` is the client), ``known`` (port, protocol that
+some address is known to serve) and ``serving`` (the same with their place).
 """

@@ -8,7 +8,7 @@ import pytest
 
 from infer.model import Inventory, PodRecord
 from infer.netpol import ContainerPort, Protocol
-from steps.line import SYN, Row, flow, oriented, who
+from steps.line import NOTHING, SYN, Row, flow, oriented, who
 
 A, B, SERVER = "10.0.0.1", "10.0.0.2", "10.0.9.9"
 HOSTS = [f"10.0.1.{number}" for number in range(1, 7)]
@@ -20,20 +20,20 @@ def talk(client: str, server: str, **more: object) -> list[Row]:
 
 
 def traffic(client_ports: Iterable[int]) -> Iterator[Row]:
-    """Conversations with a known server, each with both sides in the log."""
+    """Conversations with one server, each with both sides in the log."""
     for port in client_ports:
-        yield from talk(f"{A} {port}", f"{SERVER} 443")
+        yield from talk(f"{A} {port}", f"{SERVER} 5000")
 
 
-def known(port: int = 443) -> Inventory:
+def known(port: int) -> Inventory:
     """An inventory in which the server declares its port."""
     pod = PodRecord("shop", "web", ips=(SERVER,), ports=(ContainerPort("", port, Protocol.TCP),))
     return Inventory(pods=(pod,))
 
 
-def by(rows: Iterable[Row], inventory: Inventory | None = None) -> dict[str, tuple[str, ...]]:
-    """How each connection was oriented, without those of the known server."""
-    found = who(oriented(rows, inventory or known()).connections)
+def by(rows: Iterable[Row], inventory: Inventory = NOTHING) -> dict[str, tuple[str, ...]]:
+    """How each connection was oriented, without those of the server."""
+    found = who(oriented(rows, inventory).connections)
     return {text: how for text, how in found.items() if SERVER not in text}
 
 
@@ -68,13 +68,28 @@ def test_resets_are_no_peers_of_a_server() -> None:
 
 def test_a_log_with_half_of_the_records_cannot_tell_who_was_not_answered() -> None:
     """Where answers are missing by chance, one side alone proves nothing, and fans count all."""
-    halves = [flow(f"{SERVER} 443", f"{A} {port}") for port in range(50000, 50003)]
+    halves = [flow(f"{SERVER} 5000", f"{A} {port}") for port in range(50000, 50003)]
     served = [flow(f"{B} 55555", f"{host} 40000") for host in HOSTS]
     lone = flow(f"{HOSTS[0]} 45000", f"{HOSTS[1]} 46000")
 
     found = by([*traffic([40000]), *halves, *served, lone])
     assert {found[f"{host} > {B} 55555"] for host in HOSTS} == {("fan_in",)}
     assert found[f"{HOSTS[0]} > {HOSTS[1]} 46000"] == ("ambiguous",)
+
+
+def test_known_servers_tell_that_answers_are_logged() -> None:
+    """Where every other port is known, a scan out of one port makes no server either."""
+    scan = [flow(f"{A} 50505", f"{host} 50051") for host in HOSTS]
+    rows = [*traffic(range(40000, 40004)), *scan]
+
+    assert {how for (how,) in by(rows, known(5000)).values()} == {"common_port"}
+
+
+def test_a_log_of_one_direction_has_fans_all_the_same() -> None:
+    """Where nobody's answers are logged, peers count without them."""
+    sent = [flow(f"{host} 40000", f"{B} 50000") for host in HOSTS]
+
+    assert set(by([flow(f"{A} 40000", f"{SERVER} 5000"), *sent]).values()) == {("fan_in",)}
 
 
 def test_unanswered_scans_do_not_make_a_log_look_incomplete() -> None:
@@ -122,7 +137,7 @@ def test_system_ports_serve_in_any_range() -> None:
 @pytest.mark.parametrize("evidence", ["inventory", "records"])
 def test_a_number_that_serves_elsewhere_serves_here(evidence: str) -> None:
     """Of two high ports the one on which others are known to listen is the server's."""
-    inventory = known(50051) if evidence == "inventory" else Inventory()
+    inventory = known(50051) if evidence == "inventory" else NOTHING
     told = [flow(f"{A} 40000", f"{SERVER} 50051", tcp_flags=SYN)]
     rows = [*talk(f"{A} 40001", f"{B} 50051"), *(told if evidence == "records" else [])]
 
