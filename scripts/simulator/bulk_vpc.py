@@ -37,6 +37,8 @@ _FIELDS: dict[str, pa.DataType] = {
     "end": pa.int64(),
     "action": pa.string(),
     "log_status": pa.string(),
+    "pkt_srcaddr": pa.string(),
+    "pkt_dstaddr": pa.string(),
 }
 _SYN, _SYN_ACK = 2, 18
 _BEGUN_BEFORE = 0.1  # connections that were open before the record's interval
@@ -47,7 +49,7 @@ _CREATED = "2026-03-01T06:00:00Z"
 def bulk_vpc(path: Path, rows: int, seed: int = 0, *, flags: bool = True) -> None:
     """Writes ``rows`` records of one file; equal arguments, equal rows.
 
-    Every record is of another connection. Without ``flags`` there is no ``tcp-flags``, as in the
+    Every record is of another connection, and has the addresses of its packets. Without ``flags`` there is no ``tcp-flags``, as in the
     default format; with them a record of ten has none set, as in the middle of a connection.
     """
     rng = np.random.default_rng(seed)
@@ -79,10 +81,14 @@ def _columns(cluster: BulkCluster, batch: Batch, rng: np.random.Generator) -> di
     start = batch.time.astype("datetime64[s]").astype(np.int64)
     opening = np.where(reply, _SYN_ACK, _SYN)
     middle = batch.is_udp | (rng.random(count) < _BEGUN_BEFORE)
+    source = ips.take(np.where(reply, batch.server, batch.client))
+    destination = ips.take(np.where(reply, batch.client, batch.server))
     return {
         "interface_id": nodes.take(np.where(batch.at_server, batch.server, batch.client)),
-        "srcaddr": ips.take(np.where(reply, batch.server, batch.client)),
-        "dstaddr": ips.take(np.where(reply, batch.client, batch.server)),
+        "srcaddr": source,
+        "dstaddr": destination,
+        "pkt_srcaddr": source,
+        "pkt_dstaddr": destination,
         "srcport": pa.array(np.where(reply, batch.server_port, batch.client_port)),
         "dstport": pa.array(np.where(reply, batch.client_port, batch.server_port)),
         "protocol": pa.array(np.where(batch.is_udp, _UDP, _TCP)),
