@@ -49,8 +49,9 @@ _CREATED = "2026-03-01T06:00:00Z"
 def bulk_vpc(path: Path, rows: int, seed: int = 0, *, flags: bool = True) -> None:
     """Writes ``rows`` records of one file; equal arguments, equal rows.
 
-    Every record is of another connection, and has the addresses of its packets. Without ``flags`` there is no ``tcp-flags``, as in the
-    default format; with them a record of ten has none set, as in the middle of a connection.
+    Every record is of another connection, and has the addresses of its packets. Without ``flags``
+    there is no ``tcp-flags``; with them a record of ten has none set, as in the middle of a
+    connection.
     """
     rng = np.random.default_rng(seed)
     cluster = bulk_cluster(rng)
