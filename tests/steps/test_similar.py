@@ -108,10 +108,9 @@ def test_roles_of_neighbours_count() -> None:
 
 def test_members_of_a_cluster_are_their_own_neighbours() -> None:
     """Those that all call each other are one role, though none of them calls itself."""
-    members = ["m1", "m2", "m3"]
-    rows = [Call(a, b, "7946/TCP") for a in members for b in members if a != b]
-
-    assert groups(rows) == ["m1 m2 m3"]
+    for members in (["m1", "m2"], ["m1", "m2", "m3"]):
+        rows = [Call(a, b, "7946/TCP") for a in members for b in members if a != b]
+        assert groups(rows) == [" ".join(members)]
 
 
 def test_strata_keep_apart() -> None:
@@ -146,10 +145,11 @@ def test_confidence_is_a_margin() -> None:
 
 def test_unequal_members_lower_the_confidence() -> None:
     """A member that also does something else is further from the others."""
-    equal = calls("a1 a2 a3 > DB CACHE MAIL 5432/TCP", "b > OTHER 1/TCP")
-    unequal = [*equal, *calls("a3 > LOG 5432/TCP")]
+    equal = calls("a1 a2 a3 > DB CACHE MAIL LOG WEB HOOK 5432/TCP", "b > OTHER 1/TCP")
+    unequal = [*equal, *calls("a3 > ELSE 5432/TCP")]
 
-    assert confidence(unequal, "a1") < confidence(equal, "a1")
+    assert groups(unequal) == groups(equal) == ["a1 a2 a3", "b"]
+    assert confidence(unequal, "a1") < confidence(equal, "a1") == pytest.approx(1.0)
 
 
 def test_a_thousand_endpoints_take_seconds() -> None:
