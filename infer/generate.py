@@ -372,7 +372,8 @@ def _nothing(scene: Scene, decided: _Decided) -> Notice:
     """Why there is no policy at all."""
     if not scene.grouped.workloads:
         text = (
-            "no policy: the log names no pod, and no inventory (-i) tells whose the addresses are"
+            "no policy: the log names no pod, and no inventory (-i) tells whose the addresses are;"
+            " --propose-roles FILE groups them by what they do"
         )
         return Notice("no-pods", text, finding=True)
     if not decided.namespaces:
