@@ -20,7 +20,7 @@ from infer.allow import (
     observed_allowances,
     webhook_allowances,
 )
-from infer.assemble import Assembled, RuleEvidence, assemble_policies, default_deny
+from infer.assemble import Assembled, Layout, RuleEvidence, assemble_policies, default_deny
 from infer.backends import Target
 from infer.dns import dns_servers
 from infer.exposure import (
@@ -30,8 +30,10 @@ from infer.exposure import (
     budgeted_ports,
     measure_existing,
     measure_exposure,
+    opened_namespaces,
     opened_ranges,
 )
+from infer.generalize import generalise_namespaces
 from infer.model import (
     Inventory,
     Kind,
@@ -91,6 +93,8 @@ class Options:
         world_exact: only observed outside clients instead of anywhere outside.
         cidr_budget: so many unseen outside addresses a rule may allow, for the sake of fewer CIDRs.
         named: outside ranges that stand for every address in them.
+        layout: one policy a workload, or what workloads share in one.
+        whole_namespaces: peers that are every workload of a namespace become the namespace.
         profile: whose reading of the API the replay follows.
         existing: the cluster's policies, which stay beside the suggested ones; None where they
             were not given.
@@ -106,6 +110,8 @@ class Options:
     world_exact: bool = False
     cidr_budget: int = 0
     named: NamedRanges = NO_RANGES
+    layout: Layout = Layout.WORKLOAD
+    whole_namespaces: bool = False
     profile: Profile = Profile.SPEC
     existing: tuple[NetworkPolicy, ...] | None = None
     roles: tuple[Role, ...] = ()
@@ -220,7 +226,9 @@ def _decide(scene: Scene, options: Options) -> _Decided:
     opened = tuple(each for each in opened if each.subject in isolated)
     ends = scene.enriched.endpoints
     budget = cidr_budget(options.cidr_budget, ends, scene.inventory, scene.ranges)
-    assembled = assemble_policies(scoped, allowances, isolated, budget)
+    if options.whole_namespaces:
+        allowances = generalise_namespaces(allowances, workloads, subjects)
+    assembled = assemble_policies(scoped, allowances, isolated, budget, options.layout)
     return _Decided(namespaces, assembled, denials, opened, dns, subjects)
 
 
@@ -324,8 +332,9 @@ def _known(scene: Scene, decided: _Decided) -> Known:
         subjects=decided.subjects,
         namespaces=scene.enriched.namespaces,
         dns=decided.dns,
-        opened=opened_ranges(decided.policies, decided.assembled.evidence, scene.ranges),
-        budgeted=budgeted_ports(decided.policies, decided.assembled.evidence),
+        opened=opened_ranges(decided.assembled, scene.ranges),
+        budgeted=budgeted_ports(decided.assembled),
+        whole_namespaces=opened_namespaces(decided.assembled),
     )
 
 

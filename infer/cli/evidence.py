@@ -10,6 +10,12 @@ import typer
 from infer.cli.arguments import read_ranges, read_span
 from infer.cli.complaints import tell_complaints
 from infer.cli.explain import Form, FormOption
+from infer.cli.layout_options import (
+    Generalize,
+    GeneralizeOption,
+    LayoutChoice,
+    LayoutOption,
+)
 from infer.cli.options import (
     CidrBudgetOption,
     ClusterOption,
@@ -65,6 +71,8 @@ def evidence(  # noqa: PLR0913, PLR0917 - an option each
     world: WorldOption = World.ANY,
     cidr_budget: CidrBudgetOption = 0,
     known_ranges: KnownRangesOption = None,
+    layout: LayoutOption = LayoutChoice.WORKLOAD,
+    generalize: GeneralizeOption = Generalize.NOTHING,
     pod_cidr: PodCidrOption = [],  # noqa: B006
     service_cidr: ServiceCidrOption = [],  # noqa: B006
     node_cidr: NodeCidrOption = [],  # noqa: B006
@@ -78,6 +86,7 @@ def evidence(  # noqa: PLR0913, PLR0917 - an option each
     Give the options that generate was given: they decide which rules there are.
     Exit code: 0 shown; 2 there is no such rule, or bad input or usage.
     """
+    from infer.assemble import Layout
     from infer.explain import evidence_behind, read_rule
     from infer.generate import Options, suggest_policies
     from infer.range_lists import read_known_ranges
@@ -93,6 +102,8 @@ def evidence(  # noqa: PLR0913, PLR0917 - an option each
         cluster=cluster,
         world_exact=world is World.EXACT,
         cidr_budget=cidr_budget,
+        layout=Layout(layout.value),
+        whole_namespaces=generalize is Generalize.NAMESPACE,
         named=read_known_ranges(known_ranges),
         roles=read_roles(roles),
     )

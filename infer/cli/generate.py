@@ -7,6 +7,12 @@ from typing import TYPE_CHECKING, Final
 from infer.cli.arguments import read_ranges, read_span
 from infer.cli.complaints import tell_complaints
 from infer.cli.deliver import Wanted, deliver
+from infer.cli.layout_options import (
+    Generalize,
+    GeneralizeOption,
+    LayoutChoice,
+    LayoutOption,
+)
 from infer.cli.options import (
     CidrBudgetOption,
     ClusterOption,
@@ -73,6 +79,8 @@ def generate(  # noqa: PLR0913, PLR0917 - an option each
     world: WorldOption = World.ANY,
     cidr_budget: CidrBudgetOption = 0,
     known_ranges: KnownRangesOption = None,
+    layout: LayoutOption = LayoutChoice.WORKLOAD,
+    generalize: GeneralizeOption = Generalize.NOTHING,
     pod_cidr: PodCidrOption = [],  # noqa: B006
     service_cidr: ServiceCidrOption = [],  # noqa: B006
     node_cidr: NodeCidrOption = [],  # noqa: B006
@@ -92,6 +100,7 @@ def generate(  # noqa: PLR0913, PLR0917 - an option each
     The policies are replayed over the flows they came from, and the result is printed.
     Exit code: 0 done; 1 done, with findings that need a person; 2 bad input or usage.
     """
+    from infer.assemble import Layout
     from infer.generate import Options, suggest_policies
     from infer.range_lists import read_known_ranges
     from infer.roles import read_roles
@@ -120,6 +129,8 @@ def generate(  # noqa: PLR0913, PLR0917 - an option each
             cluster=cluster,
             world_exact=world is World.EXACT,
             cidr_budget=cidr_budget,
+            layout=Layout(layout.value),
+            whole_namespaces=generalize is Generalize.NAMESPACE,
             named=named,
             profile=profile_of(profile, found.logs),
             existing=None if there is None else there.policies,

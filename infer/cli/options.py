@@ -214,7 +214,6 @@ KnownRangesOption = Annotated[
         rich_help_panel=_SCOPE,
     ),
 ]
-
 # ---- the cluster -------------------------------------------------------------------------------
 
 PodCidrOption = Annotated[

@@ -2,7 +2,7 @@
 
 from infer.exposure.existing import Existing, KeptOpen, measure_existing
 from infer.exposure.measure import Exposure, Known, Widening, measure_exposure
-from infer.exposure.opened import budgeted_ports, opened_ranges
+from infer.exposure.opened import budgeted_ports, opened_namespaces, opened_ranges
 
 __all__ = [
     "Existing",
@@ -13,5 +13,6 @@ __all__ = [
     "budgeted_ports",
     "measure_existing",
     "measure_exposure",
+    "opened_namespaces",
     "opened_ranges",
 ]

@@ -32,7 +32,7 @@ class Widening:
     ``dns`` and ``merged_subject``, ``service``, ``port_range`` count (client, server, protocol,
     port) between workloads; ``node``, ``world``, ``known_range`` and ``cidr_budget`` count
     (workload, direction, protocol, port) that a range of addresses is open for, of which only some
-    were seen.
+    were seen; ``namespace`` likewise what is open for pods of a namespace that are still to come.
     """
 
     dns: int = 0
@@ -43,6 +43,7 @@ class Widening:
     service: int = 0
     known_range: int = 0
     cidr_budget: int = 0
+    namespace: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +73,10 @@ class Known:
     subjects: Mapping[WorkloadId, Subject]
     namespaces: Mapping[str, Labels]
     dns: Mapping[Party, PortSet]
-    # (workload, direction, protocol, port) open to a whole range, by ground or else by budget
+    # (workload, direction, protocol, port) open to a whole range, by ground, budget or namespace
     opened: Mapping[Ground, int]
     budgeted: int = 0
+    whole_namespaces: int = 0
 
     def namespace_labels(self) -> dict[str, dict[str, str]]:
         """The labels of each namespace, as ``Reachability`` takes them."""
@@ -107,6 +109,7 @@ def measure_exposure(
             service=counts["service"],
             known_range=known.opened.get(Ground.RANGE, 0),
             cidr_budget=known.budgeted,
+            namespace=known.whole_namespaces,
         ),
     )
 

@@ -2,32 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from infer.allow import Ground, node_peers
-from infer.assemble import RuleEvidence
+from infer.assemble import Assembled
 from infer.model import Ranges
-from infer.netpol import Direction, NetworkPolicy, Rule, RuleRef
+from infer.netpol import EVERYTHING, AnyPeer, Direction, PodPeer, Rule, RuleRef
 
 
-def opened_ranges(
-    policies: Iterable[NetworkPolicy], evidence: Iterable[RuleEvidence], ranges: Ranges
-) -> dict[Ground, int]:
-    """How many (policy rule, protocol, port) are open to a whole range of addresses, by ground."""
+def opened_ranges(assembled: Assembled, ranges: Ranges) -> dict[Ground, int]:
+    """How many (workload, direction, protocol, port) are open to a whole range, by ground."""
     wide = {Ground.WORLD, Ground.RANGE} | ({Ground.NODE} if node_peers(ranges) else set())
-    rules = _rules(policies)
     counts = dict.fromkeys(wide, 0)
-    for each in evidence:
+    ports = _ports(assembled)
+    for each in assembled.evidence:
         for ground in wide & set(each.grounds):
-            counts[ground] += rules[each.rule].ports.count
+            counts[ground] += ports[each.rule]
     return counts
 
 
-def budgeted_ports(policies: Iterable[NetworkPolicy], evidence: Iterable[RuleEvidence]) -> int:
-    """How many (policy rule, protocol, port) are open to addresses that only a budget lets in."""
-    rules = _rules(policies)
-    return sum(rules[each.rule].ports.count for each in evidence if each.unseen)
+def budgeted_ports(assembled: Assembled) -> int:
+    """How many (workload, direction, protocol, port) are open to what only a budget lets in."""
+    ports = _ports(assembled)
+    return sum(ports[each.rule] for each in assembled.evidence if each.unseen)
 
 
-def _rules(policies: Iterable[NetworkPolicy]) -> Mapping[RuleRef, Rule]:
-    return {ref: rule for p in policies for d in Direction for ref, rule in p.refs(d)}
+def opened_namespaces(assembled: Assembled) -> int:
+    """How many (workload, direction, protocol, port) are open to all pods of a namespace."""
+    ports = _ports(assembled)
+    return sum(ports[ref] * _namespaces(rule) for ref, rule in _rules(assembled).items())
+
+
+def _namespaces(rule: Rule) -> int:
+    """How many of a rule's peers are namespaces as a whole."""
+    if isinstance(rule.peers, AnyPeer):
+        return 0
+    return sum(isinstance(peer, PodPeer) and peer.pods == EVERYTHING for peer in rule.peers)
+
+
+def _ports(assembled: Assembled) -> Mapping[RuleRef, int]:
+    """How many (workload, protocol, port) each rule opens."""
+    return {
+        ref: rule.ports.count * len(assembled.subjects[f"{ref.namespace}/{ref.policy}"].workloads)
+        for ref, rule in _rules(assembled).items()
+    }
+
+
+def _rules(assembled: Assembled) -> Mapping[RuleRef, Rule]:
+    return {ref: rule for p in assembled.policies for d in Direction for ref, rule in p.refs(d)}

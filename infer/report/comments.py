@@ -48,7 +48,7 @@ def _of_policy(
             f"Every pod of namespace {policy.namespace}: what no other policy allows is denied."
         ]
     rules = by_policy.get(policy.full_name, [])
-    lines = [", ".join(_workload(id_) for id_ in subject.workloads)]
+    lines = [_listed(map(_workload, subject.workloads))]
     lines += [_of_rule(rule, names) for rule in rules]
     for direction in Direction:
         if direction in policy.isolates and not policy.rules(direction):

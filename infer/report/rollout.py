@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import shlex
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from infer.emit.kubernetes import emit
 from infer.files import Written
 from infer.generate import Suggestion
 from infer.name import DEFAULT_DENY
+from infer.netpol import ANY_PEER, EVERYTHING, Direction, NetworkPolicy, PortSet, Rule
 from infer.report.text import Line, Tone, counted
 
 _LABEL: Final = 14
 _SHOWN: Final = 10
 _SAVED: Final = "-f policies.yaml"
+_OPEN: Final = "open-for-rollout"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,22 +87,54 @@ def _target(suggestion: Suggestion, delivered: Delivered) -> str:
 def _commands(suggestion: Suggestion, target: str) -> Iterator[Line]:
     """Default-denies go first: what loses its allow policy before them would be cut off."""
     aside = "  # standard output, saved" if target == _SAVED else ""
+    shared = _in_several(suggestion)
     yield _command("review", f"kubectl diff {target}{aside}")
+    if shared:
+        yield _command("open", _opened(shared))
     yield _command("apply", f"kubectl apply {target}")
+    if shared:
+        yield _command("close", _deleted(_OPEN, shared))
+        text = "rules of one pod stand in several policies here, which come and go one by one:"
+        yield _row("", text)
+        yield _row("", "open and close keep its traffic up meanwhile, also around a roll back")
     named = [p.namespace for p in suggestion.policies if p.full_name not in suggestion.subjects]
     label = "roll back"
     if named:
-        yield _command(label, _without_default_deny(sorted(named)))
+        yield _command(label, _deleted(DEFAULT_DENY, sorted(named)))
         label = ""
     yield _command(label, f"kubectl delete --ignore-not-found {target}")
 
 
-def _without_default_deny(namespaces: list[str]) -> str:
-    delete = f"kubectl delete networkpolicy {DEFAULT_DENY} -n"
+def _in_several(suggestion: Suggestion) -> list[str]:
+    """The namespaces with a workload that several policies isolate in one direction, sorted."""
+    counts = Counter(
+        (policy.namespace, id_, direction)
+        for policy in suggestion.policies
+        if policy.full_name in suggestion.subjects
+        for id_ in suggestion.subjects[policy.full_name].workloads
+        for direction in policy.isolates
+    )
+    return sorted({namespace for (namespace, *_), count in counts.items() if count > 1})
+
+
+def _opened(namespaces: Sequence[str]) -> str:
+    """A policy that allows everything, since policies add up and none can come with another."""
+    anything = (Rule(ANY_PEER, PortSet.ALL),)
+    policy = NetworkPolicy(_OPEN, "", EVERYTHING, frozenset(Direction), anything, anything)
+    manifest = emit(policy) | {"metadata": {"name": _OPEN}}
+    text = json.dumps(manifest, separators=(",", ":"))
+    return _for_each(f"echo '{text}' | kubectl apply -f - -n", namespaces)
+
+
+def _deleted(policy: str, namespaces: Sequence[str]) -> str:
+    return _for_each(f"kubectl delete networkpolicy {policy} -n", namespaces)
+
+
+def _for_each(command: str, namespaces: Sequence[str]) -> str:
     quoted = [shlex.quote(namespace) for namespace in namespaces]
     if len(quoted) == 1:
-        return f"{delete} {quoted[0]}"
-    return f"for n in {' '.join(quoted)}; do {delete} $n; done"
+        return f"{command} {quoted[0]}"
+    return f"for n in {' '.join(quoted)}; do {command} $n; done"
 
 
 def _row(label: str, text: str) -> Line:

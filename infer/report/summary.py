@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from infer.generate import Suggestion
 from infer.model import Notice
+from infer.netpol import EVERYTHING, AnyPeer, Direction, OwnNamespace, PodPeer
 from infer.notices import reason_text
 from infer.report.text import Line, Tone, clock, counted, length, percent
 from infer.schema import LogsRead
@@ -143,11 +144,37 @@ def _exposed(suggestion: Suggestion) -> _Lines:
         "Service backends": widening.service,
         "known ranges": widening.known_range,
         "CIDR budget": widening.cidr_budget,
+        "whole namespaces": widening.namespace,
     }
     wide = ", ".join(f"{name} {count:,}" for name, count in named.items() if count)
     but = f"wider than what was seen, on purpose, in ports: {wide}" if wide else ""
     yield _row("", but or "nothing is allowed that was not seen")
+    yield from _whole_namespaces(suggestion)
     yield from _outside(suggestion)
+
+
+def _whole_namespaces(suggestion: Suggestion) -> _Lines:
+    """The namespaces that rules name whole; what that opens are pods that nobody has seen."""
+    found = [
+        (peer, policy.namespace)
+        for policy in suggestion.policies
+        for direction in Direction
+        for rule in policy.rules(direction)
+        if not isinstance(rule.peers, AnyPeer)
+        for peer in rule.peers
+        if isinstance(peer, PodPeer) and peer.pods == EVERYTHING
+    ]
+    names = sorted({name for peer, own in found for name in _namespaces_of(peer, own)})
+    if names:
+        listed = _some(tuple(names), _SHOWN)
+        peers = counted(len(found), "peer")
+        yield _row("namespaces", f"{listed} as a whole, in {peers}: also workloads to come")
+
+
+def _namespaces_of(peer: PodPeer, own: str) -> tuple[str, ...]:
+    if isinstance(peer.namespaces, OwnNamespace):
+        return (own,)
+    return tuple(value for each in peer.namespaces.requirements for value in each.values)
 
 
 def _outside(suggestion: Suggestion) -> _Lines:

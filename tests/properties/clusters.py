@@ -8,10 +8,12 @@ from random import Random
 
 from hypothesis import strategies as st
 
+from infer.aggregate import EXACT
 from infer.allow import Surroundings, dns_allowances, observed_allowances
-from infer.assemble import RuleEvidence, assemble_policies, default_deny
+from infer.assemble import Layout, RuleEvidence, assemble_policies, default_deny
 from infer.dns import both_protocols
-from infer.exposure import Exposure, Known, measure_exposure
+from infer.exposure import Exposure, Known, measure_exposure, opened_namespaces
+from infer.generalize import generalise_namespaces
 from infer.group import Grouped, group_endpoints
 from infer.lift import Meaning, Observation
 from infer.model import (
@@ -82,6 +84,8 @@ class Choices:
     default_deny: DefaultDeny = DefaultDeny.AUTO
     world_exact: bool = False
     dns: bool = False
+    layout: Layout = Layout.WORKLOAD
+    whole_namespaces: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,14 +146,19 @@ def suggest(cluster: Cluster, choices: Choices = Choices()) -> Outcome:
     allowances, opened = observed_allowances(seen, around)
     dns = _dns(grouped) if choices.dns else {}
     resolving = tuple(dns_allowances(selected.subjects, dns.items(), around))
+    needed = (*allowances, *resolving)
+    if choices.whole_namespaces:
+        needed = generalise_namespaces(needed, grouped.workloads, subjects)
     isolated = isolate_subjects(selected.subjects, evident(seen), choices.directions, opened)
-    made = assemble_policies(selected.subjects, (*allowances, *resolving), isolated)
+    made = assemble_policies(selected.subjects, needed, isolated, EXACT, choices.layout)
     denials = decide_denials(
         grouped.workloads, isolated, subjects, choices.directions, choices.default_deny
     )
     last = (default_deny(d.namespace, d.directions) for d in denials if d.directions)
     policies = (*made.policies, *last)
-    known = Known(grouped.workloads, subjects, {}, dns, {})
+    known = Known(
+        grouped.workloads, subjects, {}, dns, {}, whole_namespaces=opened_namespaces(made)
+    )
     return Outcome(
         cluster,
         grouped,
@@ -260,5 +269,7 @@ choices = st.builds(
     st.sampled_from([frozenset(Direction), *(frozenset({d}) for d in Direction)]),
     st.sampled_from(DefaultDeny),
     st.booleans(),
+    st.booleans(),
+    st.sampled_from(Layout),
     st.booleans(),
 )

@@ -7,6 +7,7 @@ from itertools import product
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from infer.assemble import Layout
 from infer.emit.kubernetes import emit
 from infer.errors import Location
 from infer.model import Kind
@@ -224,10 +225,10 @@ def _instead(outcome: Outcome, ref: RuleRef, *rules: Rule) -> set[str]:
     return denied(outcome.replayed(policies))
 
 
-@given(clusters(min_talks=1))
-def test_evidence_is_what_a_rule_is_for(cluster: Cluster) -> None:
+@given(clusters(min_talks=1), st.sampled_from(Layout))
+def test_evidence_is_what_a_rule_is_for(cluster: Cluster, layout: Layout) -> None:
     """Without a rule exactly the connections are cut that its evidence names."""
-    outcome = suggest(cluster)
+    outcome = suggest(cluster, Choices(layout=layout))
 
     for each in outcome.evidence:
         assert _instead(outcome, each.rule) == set(map(str, each.connections))
@@ -246,10 +247,10 @@ def _parts(rule: Rule) -> Iterator[Rule]:
                 yield replace(rule, ports=rest)
 
 
-@given(clusters(min_talks=1))
-def test_nothing_can_be_left_out(cluster: Cluster) -> None:
+@given(clusters(min_talks=1), st.sampled_from(Layout))
+def test_nothing_can_be_left_out(cluster: Cluster, layout: Layout) -> None:
     """No peer and no port of any rule can go without an observed connection being cut."""
-    outcome = suggest(cluster, Choices(world_exact=True))
+    outcome = suggest(cluster, Choices(world_exact=True, layout=layout))
     rules = {ref: rule for p in outcome.policies for d in Direction for ref, rule in p.refs(d)}
 
     for ref, rule in rules.items():
