@@ -8,8 +8,9 @@ is listed as open, with the reason. Exact, but for node and world ranges, whose 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Final
 
 from infer.addresses import cidr_set
@@ -85,6 +86,7 @@ class Surroundings:
         outward: workloads behind a Service that clients outside reach; None: no inventory tells.
         world_exact: allow exactly the observed outside clients instead of anywhere outside.
         named: ranges that stand for each address in them.
+        ports: for connections that more than their own port stands for, which, by direction.
     """
 
     subjects: Mapping[WorkloadId, Subject]
@@ -93,6 +95,14 @@ class Surroundings:
     outward: frozenset[WorkloadId] | None
     world_exact: bool = False
     named: NamedRanges = NO_RANGES
+    ports: Mapping[Direction, Mapping[Connection, PortSet]] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+
+    def ports_of(self, connection: Connection, direction: Direction) -> PortSet:
+        """What a rule of one direction allows for the sake of a connection."""
+        chosen = self.ports.get(direction, {}).get(connection)
+        return chosen or PortSet.of(Protocol(connection.protocol), connection.port)
 
 
 def observed_allowances(
@@ -144,7 +154,7 @@ def _from_nodes(connection: Connection, around: Surroundings) -> Allowance | Ope
     if not peers:
         why = "nodes relay its clients, and the addresses of the nodes are not known"
         return Open(subject.id, Direction.INGRESS, why)
-    ports = PortSet.of(Protocol(connection.protocol), connection.port)
+    ports = around.ports_of(connection, Direction.INGRESS)
     return Allowance(
         subject.id, Direction.INGRESS, ports, Ground.NODE, peers, connection=connection
     )
@@ -159,7 +169,7 @@ def _at_one_end(
     subject = around.subjects.get(near) if isinstance(near, WorkloadId) else None
     if subject is None:
         return None
-    ports = PortSet.of(Protocol(connection.protocol), connection.port)
+    ports = around.ports_of(connection, direction)
     if isinstance(far, WorkloadId):
         return _for_pods(subject, direction, far, ports, connection, around)
     return _for_address(subject, direction, far, ports, connection, around)

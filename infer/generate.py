@@ -23,11 +23,13 @@ from infer.allow import (
 from infer.assemble import Assembled, Layout, RuleEvidence, assemble_policies, default_deny
 from infer.backends import Target
 from infer.dns import dns_servers
+from infer.dynamic_ports import NO_DYNAMIC_PORTS, DynamicPorts, declared_ports, find_dynamic_ports
 from infer.exposure import (
     Existing,
     Exposure,
     Known,
     budgeted_ports,
+    drawn_ports,
     measure_existing,
     measure_exposure,
     opened_namespaces,
@@ -55,6 +57,7 @@ from infer.notices import (
     left_out_notices,
     log_notices,
     missing_nodes,
+    no_policy,
     open_notices,
     review_notices,
     size_notices,
@@ -95,7 +98,8 @@ class Options:
         named: outside ranges that stand for every address in them.
         layout: one policy a workload, or what workloads share in one.
         whole_namespaces: peers that are every workload of a namespace become the namespace.
-        profile: whose reading of the API the replay follows.
+        profile: whose reading of the API the replay follows, and whose limits the rules respect.
+        port_ranges: whether a range may stand for the ports that a server draws from it.
         existing: the cluster's policies, which stay beside the suggested ones; None where they
             were not given.
         roles: who addresses and unlabelled pods are, as a person stated it.
@@ -113,6 +117,7 @@ class Options:
     layout: Layout = Layout.WORKLOAD
     whole_namespaces: bool = False
     profile: Profile = Profile.SPEC
+    port_ranges: bool = True
     existing: tuple[NetworkPolicy, ...] | None = None
     roles: tuple[Role, ...] = ()
     propose: bool = False
@@ -136,6 +141,7 @@ class Suggestion:
         last_seen: likewise.
         existing: what the policies allow together with existing ones, if those were given.
         proposed: the roles that behaviour suggests; None where they were not asked for.
+        dynamic: the ranges of which servers draw their ports, and for what these stand.
     """
 
     policies: tuple[NetworkPolicy, ...]
@@ -151,6 +157,7 @@ class Suggestion:
     last_seen: datetime | None
     existing: Existing | None = None
     proposed: tuple[Proposal, ...] | None = None
+    dynamic: DynamicPorts = NO_DYNAMIC_PORTS
 
     @property
     def findings(self) -> tuple[Notice, ...]:
@@ -201,6 +208,7 @@ class _Decided:
     opened: tuple[Open, ...]
     dns: Mapping[Party, PortSet]
     subjects: Mapping[WorkloadId, Subject]
+    dynamic: DynamicPorts
 
     @property
     def policies(self) -> tuple[NetworkPolicy, ...]:
@@ -214,7 +222,8 @@ def _decide(scene: Scene, options: Options) -> _Decided:
     namespaces = choose_namespaces({w.id.namespace for w in workloads}, options.namespaces)
     subjects = scene.subject_of
     scoped = [s for s in scene.selected.subjects if s.id.namespace in namespaces]
-    around = _surroundings(scene, options)
+    dynamic = _dynamic_ports(scene) if options.port_ranges else NO_DYNAMIC_PORTS
+    around = _surroundings(scene, options, dynamic)
     dns = dict(dns_servers(scene.inventory, workloads, scene.lifted.seen, scene.backends))
     allowances, opened = _needs(scene, around, scoped, dns)
     asked = {(s.id, direction) for s in scoped for direction in options.directions}
@@ -228,11 +237,17 @@ def _decide(scene: Scene, options: Options) -> _Decided:
     budget = cidr_budget(options.cidr_budget, ends, scene.inventory, scene.ranges)
     if options.whole_namespaces:
         allowances = generalise_namespaces(allowances, workloads, subjects)
-    assembled = assemble_policies(scoped, allowances, isolated, budget, options.layout)
-    return _Decided(namespaces, assembled, denials, opened, dns, subjects)
+    cut = (options.layout, options.profile)
+    assembled = assemble_policies(scoped, allowances, isolated, budget, *cut)
+    return _Decided(namespaces, assembled, denials, opened, dns, subjects, dynamic)
 
 
-def _surroundings(scene: Scene, options: Options) -> Surroundings:
+def _dynamic_ports(scene: Scene) -> DynamicPorts:
+    declared = declared_ports(scene.inventory, scene.grouped.workloads, scene.backends)
+    return find_dynamic_ports(scene.lifted.seen, declared)
+
+
+def _surroundings(scene: Scene, options: Options, dynamic: DynamicPorts) -> Surroundings:
     observed = {e.ip for e in scene.enriched.endpoints if e.kind is Kind.APISERVER}
     services = scene.inventory.services
     outward = frozenset(
@@ -248,6 +263,7 @@ def _surroundings(scene: Scene, options: Options) -> Surroundings:
         outward=outward if services else None,
         world_exact=options.world_exact,
         named=options.named,
+        ports=dict.fromkeys(Direction, dynamic.of),
     )
 
 
@@ -319,6 +335,7 @@ def _conclude(scene: Scene, decided: _Decided, options: Options) -> Suggestion:
         last_seen=max(known_times, default=None),
         existing=existing,
         proposed=_proposed(scene) if options.propose else None,
+        dynamic=decided.dynamic,
     )
 
 
@@ -335,6 +352,8 @@ def _known(scene: Scene, decided: _Decided) -> Known:
         opened=opened_ranges(decided.assembled, scene.ranges),
         budgeted=budgeted_ports(decided.assembled),
         whole_namespaces=opened_namespaces(decided.assembled),
+        dynamic=decided.dynamic.of,
+        drawn_outside=drawn_ports(decided.assembled),
     )
 
 
@@ -362,7 +381,7 @@ def _notices(
     yield from scene.assigned.notices
     yield from broken_promises(coverage, exposure)
     if not decided.policies:
-        yield _nothing(scene, decided)
+        yield no_policy((w.id.namespace for w in scene.grouped.workloads), decided.namespaces)
 
 
 def _label_notices(scene: Scene, decided: _Decided) -> Iterable[Notice]:
@@ -375,19 +394,3 @@ def _label_notices(scene: Scene, decided: _Decided) -> Iterable[Notice]:
             text = "labels cannot tell these workloads apart: one policy covers all of them"
             yield Notice("same-labels", text, tuple(map(str, subject.workloads)), finding=True)
     yield from (Notice("labels-changed", text) for text in scene.grouped.warnings)
-
-
-def _nothing(scene: Scene, decided: _Decided) -> Notice:
-    """Why there is no policy at all."""
-    if not scene.grouped.workloads:
-        text = (
-            "no policy: the log names no pod, and no inventory (-i) tells whose the addresses are;"
-            " --propose-roles FILE groups them by what they do"
-        )
-        return Notice("no-pods", text, finding=True)
-    if not decided.namespaces:
-        text = "no policy: only namespaces of the platform were seen, and these must be named (-n)"
-        seen = tuple(sorted({w.id.namespace for w in scene.grouped.workloads}))
-        return Notice("only-system-namespaces", text, seen, finding=True)
-    text = "no policy: nothing in these namespaces can be isolated"
-    return Notice("no-policy", text, decided.namespaces, finding=True)

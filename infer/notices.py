@@ -335,6 +335,27 @@ def _reporters(notes: pd.DataFrame, kind: str) -> tuple[str, ...]:
     return tuple(sorted(map(str, found)))
 
 
+def no_policy(known: Iterable[str], chosen: tuple[str, ...]) -> Notice:
+    """Why there is no policy at all.
+
+    Args:
+        known: the namespace of each workload that is known.
+        chosen: the namespaces that get policies.
+    """
+    seen = tuple(sorted(set(known)))
+    if not seen:
+        text = (
+            "no policy: the log names no pod, and no inventory (-i) tells whose the addresses are;"
+            " --propose-roles FILE groups them by what they do"
+        )
+        return Notice("no-pods", text, finding=True)
+    if not chosen:
+        text = "no policy: only namespaces of the platform were seen, and these must be named (-n)"
+        return Notice("only-system-namespaces", text, seen, finding=True)
+    text = "no policy: nothing in these namespaces can be isolated"
+    return Notice("no-policy", text, chosen, finding=True)
+
+
 def missing_nodes(notes: pd.DataFrame, inventory: Inventory) -> Iterator[Notice]:
     """Nodes of the inventory that logged nothing, where others did."""
     flows = notes.loc[notes["kind"] == "flow", "reporter"].dropna()

@@ -37,6 +37,8 @@ from infer.cli.options import (
     Output,
     OutputOption,
     PodCidrOption,
+    PortRanges,
+    PortRangesOption,
     ProfileChoice,
     ProfileOption,
     ProposeRolesOption,
@@ -55,7 +57,7 @@ from infer.cli.reading import inventory_of, policies_of, profile_of, reading
 from infer.errors import UsageError
 
 if TYPE_CHECKING:
-    pass
+    from infer.netpol import NetworkPolicy
 
 FINDINGS: Final = 1
 
@@ -81,6 +83,7 @@ def generate(  # noqa: PLR0913, PLR0917 - an option each
     known_ranges: KnownRangesOption = None,
     layout: LayoutOption = LayoutChoice.WORKLOAD,
     generalize: GeneralizeOption = Generalize.NOTHING,
+    port_ranges: PortRangesOption = PortRanges.AUTO,
     pod_cidr: PodCidrOption = [],  # noqa: B006
     service_cidr: ServiceCidrOption = [],  # noqa: B006
     node_cidr: NodeCidrOption = [],  # noqa: B006
@@ -110,9 +113,7 @@ def generate(  # noqa: PLR0913, PLR0917 - an option each
     wanted = Wanted(output_dir, chosen, stats, propose_roles, delete_stale, quiet)
     wanted.check()
     _check_streams(flows, existing)
-    there = policies_of(existing, lenient=lenient) if existing else None
-    if there is not None and not quiet:
-        tell_complaints(there.warnings)
+    there = _there(existing, lenient=lenient, quiet=quiet)
     span = read_span(since, until)
     ranges = read_ranges(pod_cidr, service_cidr, node_cidr)
     named = read_known_ranges(known_ranges)
@@ -132,14 +133,25 @@ def generate(  # noqa: PLR0913, PLR0917 - an option each
             layout=Layout(layout.value),
             whole_namespaces=generalize is Generalize.NAMESPACE,
             named=named,
+            port_ranges=port_ranges is PortRanges.AUTO,
             profile=profile_of(profile, found.logs),
-            existing=None if there is None else there.policies,
+            existing=there,
             roles=stated,
             propose=propose_roles is not None,
         )
         suggestion = suggest_policies(found.con, found.logs.reduction, known, options)
     deliver(suggestion, found.logs, wanted)
     return FINDINGS if suggestion.findings and not exit_zero else 0
+
+
+def _there(existing: list[str], *, lenient: bool, quiet: bool) -> tuple[NetworkPolicy, ...] | None:
+    """The cluster's policies; None where they were not given."""
+    if not existing:
+        return None
+    found = policies_of(existing, lenient=lenient)
+    if not quiet:
+        tell_complaints(found.warnings)
+    return found.policies
 
 
 def _check_streams(flows: list[str], existing: list[str]) -> None:

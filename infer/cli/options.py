@@ -51,6 +51,13 @@ class World(StrEnum):
     EXACT = "exact"
 
 
+class PortRanges(StrEnum):
+    """What many ports of one server become."""
+
+    AUTO = "auto"
+    NEVER = "never"
+
+
 class ProfileChoice(StrEnum):
     """Whose reading of the API the replay follows."""
 
@@ -214,6 +221,16 @@ KnownRangesOption = Annotated[
         rich_help_panel=_SCOPE,
     ),
 ]
+
+PortRangesOption = Annotated[
+    PortRanges,
+    typer.Option(
+        help="Ports that a server draws from a range (passive FTP, RTP): auto allows the range "
+        "where the log shows that it is one.",
+        rich_help_panel=_SCOPE,
+    ),
+]
+
 # ---- the cluster -------------------------------------------------------------------------------
 
 PodCidrOption = Annotated[

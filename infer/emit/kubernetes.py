@@ -6,7 +6,6 @@ https://kubernetes.io/docs/reference/kubernetes-api/policy-resources/network-pol
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from typing import Final
 
 from infer.emit import Flavour, Manifest
@@ -21,22 +20,17 @@ from infer.netpol import (
     OwnNamespace,
     Peer,
     PodPeer,
+    PortEntry,
     PortRange,
     PortSet,
     Requirement,
     Rule,
     parse_policy,
+    port_entries,
 )
 
 API_VERSION: Final = "networking.k8s.io/v1"
 KIND: Final = "NetworkPolicy"
-
-_LISTED: Final = 16
-"""Adjacent ports that are listed one by one: not every network plugin applies ``endPort``.
-
-Source: https://kubernetes.io/docs/concepts/services-networking/network-policies/: "Your cluster
-    must be using a CNI plugin that supports the endPort field".
-"""
 
 _PEERS_FIELD: Final = {Direction.INGRESS: "from", Direction.EGRESS: "to"}
 
@@ -114,7 +108,7 @@ def _rule(rule: Rule, direction: Direction) -> Manifest:
     if not isinstance(rule.peers, AnyPeer):
         manifest[_PEERS_FIELD[direction]] = [_peer(peer) for peer in rule.peers]
     if not rule.ports.is_all:
-        manifest["ports"] = list(_ports(rule.ports))
+        manifest["ports"] = [_port_entry(entry) for entry in port_entries(rule)]
     return manifest
 
 
@@ -140,21 +134,8 @@ def _pod_peer(peer: PodPeer) -> Manifest:
     return {"namespaceSelector": _selector(peer.namespaces), "podSelector": pods}
 
 
-def _ports(ports: PortSet) -> Iterator[Manifest]:
-    """By protocol; within one, numbers first and then names."""
-    numbered = (
-        (r.protocol, 0, r.low, "", _range(r)) for each in ports.ranges for r in _parts(each)
-    )
-    named = ((n.protocol, 1, 0, n.name, _port(n.protocol, n.name)) for n in ports.names)
-    for *_, port in sorted((*numbered, *named), key=lambda entry: entry[:4]):
-        yield port
-
-
-def _parts(ports: PortRange) -> Iterable[PortRange]:
-    """A few adjacent ports one by one; more than that as they are."""
-    if ports.count > _LISTED:
-        return (ports,)
-    return (PortRange(ports.protocol, n, n) for n in range(ports.low, ports.high + 1))
+def _port_entry(entry: PortEntry) -> Manifest:
+    return _range(entry) if isinstance(entry, PortRange) else _port(entry.protocol, entry.name)
 
 
 def _range(ports: PortRange) -> Manifest:

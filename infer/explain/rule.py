@@ -13,7 +13,7 @@ from infer.allow import Ground
 from infer.assemble import RuleEvidence
 from infer.errors import InputError, UsageError
 from infer.model import Seen
-from infer.netpol import Direction, NetworkPolicy, Rule, RuleRef
+from infer.netpol import Direction, NetworkPolicy, PortSet, Rule, RuleRef
 
 _WRITTEN: Final = re.compile(
     r"(?P<namespace>[^/\s]+)/(?P<policy>[^/\s]+)\s+(?P<direction>ingress|egress)"
@@ -35,6 +35,7 @@ class RuleBehind:
         seen: the connections behind it, sorted; none where it rests on no observation.
         ranges: the known ranges among its peers, sorted.
         unseen: how many addresses it allows that were not seen, as far as a budget let it.
+        unseen_ports: the ports that it allows unseen, since the server draws its ports.
     """
 
     ref: RuleRef
@@ -43,6 +44,7 @@ class RuleBehind:
     seen: tuple[Seen, ...]
     ranges: tuple[str, ...] = ()
     unseen: int = 0
+    unseen_ports: PortSet = PortSet.NONE
 
     @property
     def records(self) -> int:
@@ -99,7 +101,15 @@ def evidence_behind(
     (behind,) = (each for each in evidence if each.rule == ref)
     connections = set(behind.connections)
     found = (s for s in seen if s.connection in connections and not s.reason and not s.local)
-    return RuleBehind(ref, rules[ref], behind.grounds, tuple(found), behind.ranges, behind.unseen)
+    return RuleBehind(
+        ref,
+        rules[ref],
+        behind.grounds,
+        tuple(found),
+        behind.ranges,
+        behind.unseen,
+        behind.unseen_ports,
+    )
 
 
 def _unknown(ref: RuleRef, suggested: dict[str, NetworkPolicy]) -> InputError:

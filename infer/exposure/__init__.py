@@ -2,7 +2,7 @@
 
 from infer.exposure.existing import Existing, KeptOpen, measure_existing
 from infer.exposure.measure import Exposure, Known, Widening, measure_exposure
-from infer.exposure.opened import budgeted_ports, opened_namespaces, opened_ranges
+from infer.exposure.opened import budgeted_ports, drawn_ports, opened_namespaces, opened_ranges
 
 __all__ = [
     "Existing",
@@ -11,6 +11,7 @@ __all__ = [
     "Known",
     "Widening",
     "budgeted_ports",
+    "drawn_ports",
     "measure_existing",
     "measure_exposure",
     "opened_namespaces",

@@ -7,13 +7,15 @@ been seen is counted apart by its reason; what has none is the over-grant.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Final
 
 from infer.allow import Ground
 from infer.lift import EXPRESSIBLE
-from infer.model import Labels, Party, Seen, Subject, Workload, WorkloadId
+from infer.model import Connection, Labels, Party, Seen, Subject, Workload, WorkloadId
 from infer.netpol import (
+    Direction,
     NetworkPolicy,
     Pod,
     PortSet,
@@ -33,6 +35,7 @@ class Widening:
     port) between workloads; ``node``, ``world``, ``known_range`` and ``cidr_budget`` count
     (workload, direction, protocol, port) that a range of addresses is open for, of which only some
     were seen; ``namespace`` likewise what is open for pods of a namespace that are still to come.
+    ``port_range`` also counts ports that are open to addresses only as a part of a range.
     """
 
     dns: int = 0
@@ -77,6 +80,9 @@ class Known:
     opened: Mapping[Ground, int]
     budgeted: int = 0
     whole_namespaces: int = 0
+    # what stands for the ports that a server draws from a range
+    dynamic: Mapping[Connection, PortSet] = field(default_factory=lambda: MappingProxyType({}))
+    drawn_outside: int = 0
 
     def namespace_labels(self) -> dict[str, dict[str, str]]:
         """The labels of each namespace, as ``Reachability`` takes them."""
@@ -86,14 +92,17 @@ class Known:
 def measure_exposure(
     policies: Iterable[NetworkPolicy], seen: Sequence[Seen], known: Known, profile: Profile
 ) -> Exposure:
-    """The exposure under ``policies``, exact over the workloads' stable labels."""
-    rules = tuple(policies)
+    """The exposure under ``policies``, exact over the workloads' stable labels.
+
+    Ranges of ports count as a whole, whatever the profile makes of ``endPort``.
+    """
+    rules = tuple(map(_as_if_ranges_count, policies))
     pods = stand_ins(known)
     by_pod = {pod.full_name: id_ for id_, pod in pods.items()}
     namespaces = known.namespace_labels()
     reach = Reachability(rules, namespaces, pods.values(), profile)
     needs = _Needs.of(seen, known)
-    counts = dict.fromkeys(("dns", "service", "merged_subject", "over"), 0)
+    counts = dict.fromkeys(("dns", "service", "merged_subject", "port_range", "over"), 0)
     for src, dst, ports in reach.policed_pairs():
         for reason, count in needs.unmet(by_pod[src.full_name], by_pod[dst.full_name], ports):
             counts[reason] += count
@@ -106,12 +115,24 @@ def measure_exposure(
             node=known.opened.get(Ground.NODE, 0),
             world=known.opened.get(Ground.WORLD, 0),
             merged_subject=counts["merged_subject"],
+            port_range=counts["port_range"] + known.drawn_outside,
             service=counts["service"],
             known_range=known.opened.get(Ground.RANGE, 0),
             cidr_budget=known.budgeted,
             namespace=known.whole_namespaces,
         ),
     )
+
+
+def _as_if_ranges_count(policy: NetworkPolicy) -> NetworkPolicy:
+    """The policy where every ``endPort`` counts: a plugin that ignores it allows less."""
+    if not any(rule.end_port for direction in Direction for rule in policy.rules(direction)):
+        return policy
+    ingress, egress = (
+        tuple(replace(rule, end_port=None) for rule in policy.rules(direction))
+        for direction in (Direction.INGRESS, Direction.EGRESS)
+    )
+    return replace(policy, ingress=ingress, egress=egress)
 
 
 def stand_ins(known: Known) -> dict[WorkloadId, Pod]:
@@ -156,6 +177,7 @@ class _Needs:
     dns: Mapping[Party, PortSet]
     merged: Mapping[_Pair, PortSet]  # all of the above, between subjects
     merged_dns: Mapping[Party, PortSet]
+    dynamic: Mapping[_Pair, PortSet]  # between subjects
     subjects: Mapping[WorkloadId, Subject]
 
     @classmethod
@@ -167,11 +189,18 @@ class _Needs:
         for pair, ports in (*observed.items(), *virtual.items()):
             ends = (_subject(pair[0], known.subjects), _subject(pair[1], known.subjects))
             merged[ends] = merged.get(ends, PortSet.NONE) | ports
+        dynamic: dict[_Pair, PortSet] = {}
+        for connection, ports in known.dynamic.items():
+            ends = (
+                _subject(connection.client, known.subjects),
+                _subject(connection.server, known.subjects),
+            )
+            dynamic[ends] = dynamic.get(ends, PortSet.NONE) | ports
         merged_dns: dict[Party, PortSet] = {}
         for party, ports in known.dns.items():
             server = _subject(party, known.subjects)
             merged_dns[server] = merged_dns.get(server, PortSet.NONE) | ports
-        return cls(observed, virtual, known.dns, merged, merged_dns, known.subjects)
+        return cls(observed, virtual, known.dns, merged, merged_dns, dynamic, known.subjects)
 
     def unmet(
         self, client: WorkloadId, server: WorkloadId, allowed: PortSet
@@ -185,6 +214,7 @@ class _Needs:
             ("dns", self.dns.get(server, PortSet.NONE)),
             ("service", self.virtual.get(pair, PortSet.NONE)),
             ("merged_subject", merged | self.merged_dns.get(ends[1], PortSet.NONE)),
+            ("port_range", self.dynamic.get(ends, PortSet.NONE)),
         ):
             if not rest:
                 return

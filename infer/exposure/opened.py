@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from infer.allow import Ground, node_peers
 from infer.assemble import Assembled
 from infer.model import Ranges
-from infer.netpol import EVERYTHING, AnyPeer, Direction, PodPeer, Rule, RuleRef
+from infer.netpol import EVERYTHING, AnyPeer, Direction, IpBlock, PodPeer, Rule, RuleRef
 
 
 def opened_ranges(assembled: Assembled, ranges: Ranges) -> dict[Ground, int]:
@@ -27,6 +27,20 @@ def budgeted_ports(assembled: Assembled) -> int:
     return sum(ports[each.rule] for each in assembled.evidence if each.unseen)
 
 
+def drawn_ports(assembled: Assembled) -> int:
+    """How many (workload, direction, protocol, port) are open to addresses as a part of a range."""
+    rules, weights = _rules(assembled), _workloads(assembled)
+    return sum(
+        each.unseen_ports.count * weights[each.rule]
+        for each in assembled.evidence
+        if _has_block(rules[each.rule])
+    )
+
+
+def _has_block(rule: Rule) -> bool:
+    return not isinstance(rule.peers, AnyPeer) and any(isinstance(p, IpBlock) for p in rule.peers)
+
+
 def opened_namespaces(assembled: Assembled) -> int:
     """How many (workload, direction, protocol, port) are open to all pods of a namespace."""
     ports = _ports(assembled)
@@ -42,9 +56,15 @@ def _namespaces(rule: Rule) -> int:
 
 def _ports(assembled: Assembled) -> Mapping[RuleRef, int]:
     """How many (workload, protocol, port) each rule opens."""
+    weights = _workloads(assembled)
+    return {ref: rule.ports.count * weights[ref] for ref, rule in _rules(assembled).items()}
+
+
+def _workloads(assembled: Assembled) -> Mapping[RuleRef, int]:
+    """For how many workloads each rule stands."""
     return {
-        ref: rule.ports.count * len(assembled.subjects[f"{ref.namespace}/{ref.policy}"].workloads)
-        for ref, rule in _rules(assembled).items()
+        ref: len(assembled.subjects[f"{ref.namespace}/{ref.policy}"].workloads)
+        for ref in _rules(assembled)
     }
 
 

@@ -36,6 +36,7 @@ from infer.netpol.policy import (
 )
 from infer.netpol.ports import NamedPort, PortRange, PortSet, Protocol
 from infer.netpol.selectors import NAMESPACE_NAME
+from infer.netpol.spelling import PortEntry, port_entries
 from infer.netpol.traffic import ContainerPort, Outside, Pod, Traffic, TrafficEnd
 
 __all__ = [
@@ -64,6 +65,7 @@ __all__ = [
     "Peer",
     "Pod",
     "PodPeer",
+    "PortEntry",
     "PortRange",
     "PortSet",
     "Profile",
@@ -82,4 +84,5 @@ __all__ = [
     "parse_policies_leniently",
     "parse_policy",
     "parse_policy_leniently",
+    "port_entries",
 ]

@@ -70,7 +70,8 @@ class Rule(Ordered):
     """Peers times ports: every listed peer on every listed port; peers are sorted and unique.
 
     ``end_port`` tells which of the ports only the ``endPort`` of a manifest spells, since some
-    plugins ignored it. It is no part of what the rule means, so equal rules may differ in it.
+    plugins ignored it; None leaves the spelling to whoever writes the manifest. It is no part of
+    what the rule means, so equal rules may differ in it.
 
     Raises:
         ValueError: there are no peers or no ports (anyone is ``ANY_PEER``, every port
@@ -79,7 +80,7 @@ class Rule(Ordered):
 
     peers: tuple[Peer, ...] | AnyPeer
     ports: PortSet
-    end_port: PortSet = field(default=PortSet.NONE, compare=False)
+    end_port: PortSet | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         """Sort the peers; refuse a rule that allows nothing."""

@@ -89,7 +89,8 @@ class PolicyIndex:
         peers = () if isinstance(rule.peers, AnyPeer) else rule.peers
         blocks = [peer for peer in peers if isinstance(peer, IpBlock)]
         pods = [_pod_key(peer, namespace) for peer in peers if isinstance(peer, PodPeer)]
-        doubtful = PortSet.NONE if self._profile.end_port_counts else rule.end_port
+        unsure = None if self._profile.end_port_counts else rule.end_port
+        doubtful = unsure or PortSet.NONE
         return GateRule(
             ref,
             anyone,

@@ -40,3 +40,32 @@ class Profile(StrEnum):
     def own_node_is_reachable(self) -> bool:
         """True if a pod surely reaches the node that it runs on."""
         return self is Profile.SPEC
+
+    @property
+    def ports_in_a_rule(self) -> int | None:
+        """How many entries the ports of one rule may have; None for any number.
+
+        Source: https://github.com/cilium/cilium/pull/1406: "limit the number of L4 ports to 40" in
+            a ``PortRule``. Cilium itself makes a ``PortRule`` of each port of a NetworkPolicy; the
+            limit meets whoever turns a rule into that of a CiliumNetworkPolicy.
+        """
+        return 40 if self is Profile.CILIUM else None
+
+    @property
+    def ports_to_a_peer(self) -> int | None:
+        """How many ports and ranges all rules together may name for one peer; None for any number.
+
+        Source: https://docs.aws.amazon.com/eks/latest/userguide/cni-network-policy.html,
+            "Considerations": at most 24 combinations of port and protocol for an address range over
+            all policies, and selectors become address ranges.
+        """
+        return 24 if self is Profile.AWS else None
+
+    @property
+    def egress_names_differ(self) -> bool:
+        """True if an egress rule may name a port that pods give different numbers.
+
+        Source: https://github.com/cilium/cilium/pull/12567: "For egress the policy rule using the
+            conflicting port is now ignored"; other rules resolve a name on each pod by itself.
+        """
+        return self is not Profile.CILIUM

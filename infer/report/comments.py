@@ -66,6 +66,7 @@ def _of_rule(evidence: RuleEvidence, names: dict[Connection, tuple[str, ...]]) -
     parties = sorted({_far(c, direction, names) for c in evidence.connections})
     parties += [f"range {name}" for name in evidence.ranges]
     grounds = ", ".join(_GROUNDS[ground] for ground in evidence.grounds)
+    grounds += ", a range of dynamic ports" if evidence.unseen_ports else ""
     who = f" {word} {_listed(parties)}" if parties else ""
     return f"{direction.lower()}[{evidence.rule.index}]{who}: {grounds}"
 

@@ -39,6 +39,7 @@ def evidence_json(behind: RuleBehind, subject: Subject) -> str:
         "grounds": list(map(str, behind.grounds)),
         "ranges": list(behind.ranges),
         "unseen_addresses": behind.unseen,
+        "unseen_ports": behind.unseen_ports.count,
         "records": behind.records,
         "first_seen": time_text(behind.first_seen),
         "last_seen": time_text(behind.last_seen),
@@ -76,6 +77,9 @@ def _lines(behind: RuleBehind, subject: Subject) -> Iterator[Line]:
         yield _row("known ranges", _some(behind.ranges))
     if behind.unseen:
         yield _row("but", f"it allows {counted(behind.unseen, 'address', 'addresses')} unseen")
+    if behind.unseen_ports:
+        ports = counted(behind.unseen_ports.count, "port")
+        yield _row("but", f"it allows {ports} unseen, of a range of dynamic ports")
     if not behind.seen:
         yield Line("")
         yield Line("no observed traffic stands behind it")

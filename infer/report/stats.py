@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 
 from infer.assemble import RuleEvidence
+from infer.dynamic_ports import DynamicRange
 from infer.exposure import Existing, Exposure
 from infer.generate import Suggestion
 from infer.model import Address, Connection, Evidence, LeftOut, Notice, Party, Proposal, Seen
@@ -40,6 +41,7 @@ def stats_document(suggestion: Suggestion, logs: LogsRead) -> Document:
         "files": [_file(file) for file in logs.files],
         "left_out": [_left_out(each) for each in coverage.left_out],
         "evidence": _evidence(suggestion),
+        "dynamic_ports": [_dynamic(each) for each in suggestion.dynamic.ranges],
         "edges": [_edge(seen, suggestion) for seen in suggestion.seen],
         "proposed_roles": None
         if suggestion.proposed is None
@@ -188,10 +190,20 @@ def _rule(evidence: RuleEvidence, seen: list[Seen]) -> Document:
         "grounds": list(map(str, evidence.grounds)),
         "ranges": list(evidence.ranges),
         "unseen_addresses": evidence.unseen,
+        "unseen_ports": evidence.unseen_ports.count,
         "connections": [str(s.connection) for s in seen],
         "records": sum(s.evidence.records for s in seen),
         "first_seen": time_text(min(firsts, default=None)),
         "last_seen": time_text(max(lasts, default=None)),
+    }
+
+
+def _dynamic(drawn: DynamicRange) -> Document:
+    return {
+        "server": party(drawn.server),
+        "ports": str(drawn.ports),
+        "seen": drawn.seen,
+        "clients": drawn.clients,
     }
 
 

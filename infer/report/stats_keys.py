@@ -31,8 +31,11 @@ STATS_KEYS: Final[Mapping[str, str]] = MappingProxyType(
         "left_out": "for each connection that no policy was made for: stable `id`, `connection`, "
         "`reason`, `records`, and how many `would_be_blocked`",
         "evidence": "for each rule: `rule`, its `grounds`, the known `ranges` in it, how many "
-        "`unseen_addresses` the budget let in, the `connections` behind it, `records`, "
+        "`unseen_addresses` the budget let in, how many `unseen_ports` are part of a range of "
+        "dynamic ports, the `connections` behind it, `records`, "
         "`first_seen`, `last_seen`",
+        "dynamic_ports": "for each range of which a server draws its ports: `server`, `ports`, how "
+        "many of them were `seen`, and by how many `clients`",
         "edges": "for each connection: `client`, `server`, `protocol`, `port`, the `decision` of "
         "the replay or why it is `left_out`, and everything that was seen of it",
         "proposed_roles": "null without `--propose-roles`, else for each role that behaviour "

@@ -178,7 +178,8 @@ def _namespaces_of(peer: PodPeer, own: str) -> tuple[str, ...]:
 
 
 def _outside(suggestion: Suggestion) -> _Lines:
-    """The known ranges in rules, and what the budget for fewer CIDRs was spent on."""
+    """Ranges of ports and of addresses in rules, and what a budget for fewer CIDRs went to."""
+    yield from _drawn(suggestion)
     names = sorted({name for each in suggestion.evidence for name in each.ranges})
     if names:
         rules = sum(bool(each.ranges) for each in suggestion.evidence)
@@ -190,6 +191,14 @@ def _outside(suggestion: Suggestion) -> _Lines:
             "CIDR budget",
             f"{unseen} in {counted(len(spent), 'rule')}, at most {max(spent):,} in one",
         )
+
+
+def _drawn(suggestion: Suggestion) -> _Lines:
+    """The ranges of which servers draw their ports, with how much of each was seen."""
+    for number, each in enumerate(suggestion.dynamic.ranges):
+        clients = counted(each.clients, "client")
+        text = f"{each.server} {each.ports}: {each.seen:,} of {each.ports.count:,} seen, {clients}"
+        yield _row("" if number else "port ranges", text)
 
 
 def _with_existing(suggestion: Suggestion) -> _Lines:

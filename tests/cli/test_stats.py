@@ -47,8 +47,8 @@ SHAPES = {
     "files": {"name", "format", "records", "malformed", "remarks"},
     "left_out": {"id", "connection", "reason", "records", "would_be_blocked"},
     "evidence": {
-        *("rule", "grounds", "ranges", "unseen_addresses", "connections", "records"),
-        *("first_seen", "last_seen"),
+        *("rule", "grounds", "ranges", "unseen_addresses", "unseen_ports"),
+        *("connections", "records", "first_seen", "last_seen"),
     },
     "edges": {
         *("client", "server", "protocol", "port", "decision", "left_out", "node_local", "records"),

@@ -216,6 +216,25 @@ def test_few_adjacent_ports_are_listed(high: int, expected: list[Manifest]) -> N
     assert spec["ingress"] == [{"ports": expected}]
 
 
+def test_a_parsed_rule_is_spelt_as_it_was() -> None:
+    """What only ``endPort`` spells stays a range, and what is listed stays listed beside it."""
+    rule: Manifest = {
+        "ports": [
+            {"protocol": "TCP", "port": 30000, "endPort": 30009},
+            {"protocol": "TCP", "port": 30004},
+            *({"protocol": "UDP", "port": port} for port in range(7000, 7020)),
+        ]
+    }
+    document: Manifest = {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": "web", "namespace": "shop"},
+        "spec": {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [rule]},
+    }
+
+    assert emit(parse_policy(document, AT)) == document
+
+
 def test_contradicting_equalities_stay() -> None:
     """Two equalities on one key select nothing, and must not become one of them."""
     two = LabelSelector(
