@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from infer.cli.complaints import tell_complaints
+from infer.cli.limits import MemoryLimitOption, ThreadsOption, read_limits
 from infer.cli.options import (
     ContextOption,
     FormatOption,
@@ -100,6 +101,8 @@ def diff(  # noqa: PLR0913, PLR0917 - an option each
     profile: ProfileOption = ProfileChoice.AUTO,
     output: ReportOption = Report.TEXT,
     quiet: QuietOption = False,
+    threads: ThreadsOption = None,
+    memory_limit: MemoryLimitOption = None,
 ) -> int:
     """Compare policies by what they allow, with the observed traffic behind each difference.
 
@@ -117,7 +120,8 @@ def diff(  # noqa: PLR0913, PLR0917 - an option each
     before = read_inventory(old_inventory) if old_inventory else None
     asked = _Asked([part.policies for part in parsed], before, now, additive)
     if flows:
-        with reading(flows, format, _whole(), inventory=now, quiet=quiet) as found:
+        limits = read_limits(memory_limit, threads)
+        with reading(flows, format, _whole(), inventory=now, quiet=quiet, limits=limits) as found:
             observed = _observed(found, now, tuple(namespace), profile, len(paths) < _BOTH)
         logs = found.logs
     else:

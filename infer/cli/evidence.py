@@ -16,6 +16,7 @@ from infer.cli.layout_options import (
     LayoutChoice,
     LayoutOption,
 )
+from infer.cli.limits import MemoryLimitOption, ThreadsOption, read_limits
 from infer.cli.options import (
     CidrBudgetOption,
     ClusterOption,
@@ -36,7 +37,6 @@ from infer.cli.options import (
     ServiceCidrOption,
     SinceOption,
     StrictOption,
-    ThreadsOption,
     UntilOption,
     World,
     WorldOption,
@@ -80,6 +80,7 @@ def evidence(  # noqa: PLR0913, PLR0917 - an option each
     output: FormOption = Form.TEXT,
     quiet: QuietOption = False,
     threads: ThreadsOption = None,
+    memory_limit: MemoryLimitOption = None,
 ) -> int:
     """Show the observed traffic behind one rule that generate suggests from the same logs.
 
@@ -95,6 +96,7 @@ def evidence(  # noqa: PLR0913, PLR0917 - an option each
 
     ref = read_rule(rule)
     span = read_span(since, until)
+    limits = read_limits(memory_limit, threads)
     options = Options(
         namespaces=tuple(namespace),
         directions=direction.chosen,
@@ -109,7 +111,7 @@ def evidence(  # noqa: PLR0913, PLR0917 - an option each
     )
     known = inventory_of(inventory, from_cluster, context, kubeconfig)
     with reading(
-        flows, format, span, inventory=known, strict=strict, quiet=quiet, threads=threads
+        flows, format, span, inventory=known, strict=strict, quiet=quiet, limits=limits
     ) as found:
         suggestion = suggest_policies(found.con, found.logs.reduction, known, options)
     behind = evidence_behind(ref, suggestion.policies, suggestion.evidence, suggestion.seen)

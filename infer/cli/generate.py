@@ -13,6 +13,7 @@ from infer.cli.layout_options import (
     LayoutChoice,
     LayoutOption,
 )
+from infer.cli.limits import MemoryLimitOption, ThreadsOption, read_limits
 from infer.cli.options import (
     CidrBudgetOption,
     ClusterOption,
@@ -48,7 +49,6 @@ from infer.cli.options import (
     SinceOption,
     StatsOption,
     StrictOption,
-    ThreadsOption,
     UntilOption,
     World,
     WorldOption,
@@ -97,6 +97,7 @@ def generate(  # noqa: PLR0913, PLR0917 - an option each
     exit_zero: ExitZeroOption = False,
     quiet: QuietOption = False,
     threads: ThreadsOption = None,
+    memory_limit: MemoryLimitOption = None,
 ) -> int:
     """Suggest least-privilege NetworkPolicies from observed flows.
 
@@ -115,12 +116,13 @@ def generate(  # noqa: PLR0913, PLR0917 - an option each
     _check_streams(flows, existing)
     there = _there(existing, lenient=lenient, quiet=quiet)
     span = read_span(since, until)
+    limits = read_limits(memory_limit, threads)
     ranges = read_ranges(pod_cidr, service_cidr, node_cidr)
     named = read_known_ranges(known_ranges)
     known = inventory_of(inventory, from_cluster, context, kubeconfig)
     stated = read_roles(roles)
     with reading(
-        flows, format, span, inventory=known, strict=strict, quiet=quiet, threads=threads
+        flows, format, span, inventory=known, strict=strict, quiet=quiet, limits=limits
     ) as found:
         options = Options(
             namespaces=tuple(namespace),

@@ -7,6 +7,7 @@ import sys
 from infer.cli.arguments import read_span
 from infer.cli.complaints import tell_complaints
 from infer.cli.explain import Form, FormOption
+from infer.cli.limits import MemoryLimitOption, ThreadsOption, read_limits
 from infer.cli.options import (
     ContextOption,
     FlowsArgument,
@@ -17,7 +18,6 @@ from infer.cli.options import (
     QuietOption,
     SinceOption,
     StrictOption,
-    ThreadsOption,
     UntilOption,
 )
 from infer.cli.reading import inventory_of, reading
@@ -37,6 +37,7 @@ def inspect(  # noqa: PLR0913, PLR0917 - an option each
     output: FormOption = Form.TEXT,
     quiet: QuietOption = False,
     threads: ThreadsOption = None,
+    memory_limit: MemoryLimitOption = None,
 ) -> int:
     """Tell what flow logs are and how much they tell, and what to improve in the logging set-up.
 
@@ -47,9 +48,10 @@ def inspect(  # noqa: PLR0913, PLR0917 - an option each
     from infer.report.inspection import inspection_json, inspection_text
 
     span = read_span(since, until)
+    limits = read_limits(memory_limit, threads)
     known = inventory_of(inventory, from_cluster, context, kubeconfig)
     with reading(
-        flows, format, span, inventory=known, strict=strict, quiet=quiet, threads=threads
+        flows, format, span, inventory=known, strict=strict, quiet=quiet, limits=limits
     ) as found:
         recognised = recognise_files(found.sources, format)
         inspection = inspect_logs(found.con, found.logs, recognised, known)

@@ -335,15 +335,6 @@ QuietOption = Annotated[
     bool,
     typer.Option("--quiet", "-q", help="No summary and no progress.", rich_help_panel=_OUTPUT),
 ]
-ThreadsOption = Annotated[
-    int | None,
-    typer.Option(
-        help="Threads for reading; all cores without it.",
-        min=1,
-        metavar="N",
-        rich_help_panel=_OUTPUT,
-    ),
-]
 
 
 # ---- policies ----------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from infer.errors import UsageError
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+    from infer.engines.limits import Limits
     from infer.engines.local import Span
     from infer.model import Inventory
     from infer.netpol import Parsed, Profile
@@ -38,10 +39,10 @@ def reading(  # noqa: PLR0913 - an option each
     format_name: str | None,
     span: Span,
     *,
+    limits: Limits,
     inventory: Inventory | None = None,
     strict: bool = False,
     quiet: bool = False,
-    threads: int | None = None,
 ) -> Iterator[Reading]:
     """The logs, read with a progress bar where somebody watches.
 
@@ -54,7 +55,10 @@ def reading(  # noqa: PLR0913 - an option each
     from infer.scene import address_facts
     from infer.sources import find_sources
 
-    with session(threads) as con, find_sources(flows, standard_input()) as sources:
+    with (
+        session(limits.threads, limits.memory) as con,
+        find_sources(flows, standard_input()) as sources,
+    ):
         total = sum(source.path.stat().st_size for source in sources)
         with byte_progress(total, quiet) as progress:
             facts = None if inventory is None else address_facts(inventory)

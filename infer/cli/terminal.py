@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _WIDEST: Final = 120
 _NARROWEST: Final = 60
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_ECHO: Final = 2  # a key held down, or a shell and its job: it must not stop the cleaning up
 
 
 class Interrupted(BaseException):
@@ -32,13 +33,15 @@ def ending_cleanly() -> Iterator[list[int]]:
     """Let SIGINT, SIGTERM and SIGHUP unwind the stack, so that no temporary file stays.
 
     Gives the list of the signals that came: a library may turn the exception into one of its own.
-    Handlers that somebody else has set are left alone, and all are put back.
+    The second is passed over while the first is at work; a third ends even that. Handlers that
+    somebody else has set are left alone, and all are put back.
     """
     came: list[int] = []
 
     def end(number: int, _: FrameType | None) -> None:
         came.append(number)
-        raise Interrupted(number)
+        if len(came) != _ECHO:
+            raise Interrupted(number)
 
     usual = (signal.SIG_DFL, signal.default_int_handler)
     here = threading.current_thread() is threading.main_thread()

@@ -10,6 +10,7 @@ import typer
 
 from infer.cli.arguments import read_ranges, read_span
 from infer.cli.complaints import tell_complaints
+from infer.cli.limits import MemoryLimitOption, ThreadsOption, read_limits
 from infer.cli.options import (
     ClusterOption,
     ContextOption,
@@ -32,7 +33,6 @@ from infer.cli.options import (
     ServiceCidrOption,
     SinceOption,
     StrictOption,
-    ThreadsOption,
     UntilOption,
 )
 from infer.cli.reading import inventory_of, policies_of, profile_of, reading
@@ -82,6 +82,7 @@ def verify(  # noqa: PLR0913, PLR0917 - an option each
     exit_zero: ExitZeroOption = False,
     quiet: QuietOption = False,
     threads: ThreadsOption = None,
+    memory_limit: MemoryLimitOption = None,
 ) -> int:
     """Replay observed traffic over any policies, and name what they would cut.
 
@@ -99,8 +100,9 @@ def verify(  # noqa: PLR0913, PLR0917 - an option each
     stated = read_roles(roles)
     ranges = read_ranges(pod_cidr, service_cidr, node_cidr)
     span = read_span(since, until)
+    limits = read_limits(memory_limit, threads)
     with reading(
-        flows, format, span, inventory=known, strict=strict, quiet=quiet, threads=threads
+        flows, format, span, inventory=known, strict=strict, quiet=quiet, limits=limits
     ) as found:
         scene = set_scene(found.con, found.logs.reduction, known, ranges, cluster, stated)
         plugin = profile_of(profile, found.logs)

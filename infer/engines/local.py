@@ -11,6 +11,8 @@ from tempfile import TemporaryDirectory
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Final
 
+from infer.engines.complaints import told_by_duckdb
+from infer.engines.limits import default_limits
 from infer.errors import FormatUnknown, InputError, Location, RecordError
 from infer.readers import Format, Source, formats, recognise, sniff_format
 from infer.reduce import merge_reductions, reduce_flows
@@ -31,8 +33,6 @@ if TYPE_CHECKING:
 Progress = Callable[[str, int], None]
 """Told the file that is read and how many bytes of all files are done."""
 
-MEMORY_LIMIT: Final = "384MB"
-_ROOM: Final = "free space in the temporary directory, or name another one in TMPDIR"
 _LOCATIONS: Final = 3
 _MERGE_EVERY: Final = 16
 
@@ -59,31 +59,32 @@ class _Reading:
 
 
 @contextmanager
-def session(threads: int | None = None) -> Iterator[DuckDBPyConnection]:
+def session(threads: int | None = None, memory: int | None = None) -> Iterator[DuckDBPyConnection]:
     """An embedded DuckDB with bounded memory that spills to a directory removed afterwards.
 
     Args:
-        threads: how many DuckDB may use; None: one a processor that this process may use.
+        threads: how many DuckDB may use; None: as ``default_limits`` says.
+        memory: bytes that it may hold before it spills; None likewise.
 
     Raises:
-        InputError: what DuckDB is asked for inside fails.
+        InputError: what DuckDB is asked for inside fails; memory or disk too small among it.
         KeyboardInterrupt: the user stopped a query.
     """
     import duckdb
 
+    usual = default_limits()
     with (
         TemporaryDirectory(prefix="netinfer-") as spill,
-        _told_by_duckdb(),
+        told_by_duckdb(),
         duckdb.connect() as con,
     ):
         con.execute("SET TimeZone = 'UTC'")
-        con.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
+        con.execute(f"SET memory_limit = '{usual.memory if memory is None else int(memory)}B'")
+        con.execute(f"SET threads = {usual.threads if threads is None else int(threads)}")
         con.execute("SET temp_directory = $path", {"path": spill})
         con.execute("SET enable_progress_bar = true")
         con.execute("SET enable_progress_bar_print = false")
         con.execute("SET preserve_insertion_order = false")
-        if threads is not None:
-            con.execute(f"SET threads = {int(threads)}")
         yield con
 
 
@@ -110,7 +111,7 @@ def read_logs(
         InputError: a file cannot be read, almost nothing of it is understood, or there is no flow
             record at all.
     """
-    with _told_by_duckdb():
+    with told_by_duckdb():
         chosen = [(source, _format(source, format_name)) for source in sources]
         window = _window(con, chosen, span)
         reduction, files = _read_all(con, chosen, _Reading(window, facts), progress)
@@ -255,33 +256,7 @@ def _last_record(
     return max(found, default=None)
 
 
-# ---- errors and progress -----------------------------------------------------------------------
-
-
-@contextmanager
-def _told_by_duckdb() -> Iterator[None]:
-    """DuckDB's own complaints as errors for people."""
-    import duckdb
-
-    try:
-        yield
-    except duckdb.OutOfMemoryException as err:
-        what = f"{MEMORY_LIMIT} of memory are too few, and there was no room to spill"
-        raise InputError(_with_detail(what, err), hint=_ROOM) from err
-    except duckdb.IOException as err:
-        hint = _ROOM if "No space left" in str(err) else None
-        raise InputError(_with_detail("a file cannot be read", err), hint=hint) from err
-    except duckdb.Error as err:
-        raise InputError(_with_detail("the flow log cannot be read", err)) from err
-    except RuntimeError as err:  # what Ctrl-C becomes while a query runs
-        if str(err) == "Query interrupted":
-            raise KeyboardInterrupt from err
-        raise
-
-
-def _with_detail(what: str, err: Exception) -> str:
-    detail = str(err).strip().splitlines()[0] if str(err).strip() else type(err).__name__
-    return f"{what} ({detail})"
+# ---- progress ---------------------------------------------------------------------------------
 
 
 @contextmanager

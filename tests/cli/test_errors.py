@@ -39,6 +39,8 @@ def assert_told(err: str, *parts: str) -> None:
         (["generate", "x", "--profile", "weave"], ["--profile: 'weave'", "'cilium'"]),
         (["generate", "x", "--threads", "0"], ["--threads", "('0' found)"]),
         (["generate", "x", "--threads=few"], ["--threads", "('few' found)"]),
+        (["generate", "x", "--memory-limit", "big"], ["--memory-limit", "('big' found)", "512MB"]),
+        (["inspect", "x", "--memory-limit", "8MiB"], ["--memory-limit", "('8MiB' found)"]),
         (["generate", "x", "--since", "noon"], ["--since", "('noon' found)", "24h"]),
         (["generate", "x", "--pod-cidr", "10/8"], ["--pod-cidr", "('10/8' found)"]),
         (["generate", "x", "--delete-stale"], ["--delete-stale needs --output-dir"]),

@@ -120,6 +120,31 @@ def test_an_interrupted_run_leaves_nothing_behind(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_query_that_is_interrupted_twice_leaves_nothing_behind(
+    long_log: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    """A signal while DuckDB works ends the run; one more does not disturb the cleaning up."""
+    spool = tmp_path / "tmp"
+    spool.mkdir()
+    run = subprocess.Popen(
+        command("generate", long_log, "-d", tmp_path / "out"),
+        stderr=subprocess.PIPE,
+        env=environment(TMPDIR=str(spool)),
+    )
+    while run.poll() is None and not any(spool.iterdir()):
+        time.sleep(0.02)
+    time.sleep(0.3)
+    run.send_signal(number)
+    run.send_signal(number)
+    _, err = run.communicate(timeout=30)
+
+    assert run.returncode == 128 + number
+    assert err == b"interrupted\n"
+    assert list(spool.iterdir()) == []
+    assert not (tmp_path / "out").exists()
+
+
 KILLED_WHILE_WRITING = """
 import os, sys
 from infer.cli import main

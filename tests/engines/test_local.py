@@ -52,9 +52,13 @@ def read(
     span: Span = local.Span(),  # noqa: B008 - frozen
     progress: local.Progress | None = None,
     name: str | None = None,
+    memory: int | None = None,
 ) -> LogsRead:
     """The files, read in a session of their own."""
-    with session(threads) as con, find_sources([str(path) for path in paths], BytesIO()) as found:
+    with (
+        session(threads, memory) as con,
+        find_sources([str(path) for path in paths], BytesIO()) as found,
+    ):
         return read_logs(con, found, name, span, progress)
 
 
@@ -327,11 +331,8 @@ def test_progress_within_a_file_never_goes_back(tmp_path: Path, lines: list[str]
     assert told == sorted(told)
 
 
-def test_many_distinct_pairs_fit_into_bounded_memory(
-    tmp_path: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_many_distinct_pairs_fit_into_bounded_memory(tmp_path: Path, temporary: Path) -> None:
     """Edges that are all different are read under a small limit; nothing is left behind."""
-    monkeypatch.setattr(local, "MEMORY_LIMIT", "200MB")
     count = 150_000
     ips = [f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}" for n in range(count)]
     rows: dict[str, list[str] | list[int]] = {
@@ -342,16 +343,15 @@ def test_many_distinct_pairs_fit_into_bounded_memory(
     }
     path = tmp_path / "flows.parquet"
     pq.write_table(pa.table(rows), path, row_group_size=20_000)
-    logs = read([path])
+    logs = read([path], memory=200_000_000)
     assert len(logs.reduction.edges) == count
     assert not list(temporary.iterdir())
 
 
-def test_the_memory_limit_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_memory_limit_is_set() -> None:
     """DuckDB gets the limit and the threads that are asked for."""
-    monkeypatch.setattr(local, "MEMORY_LIMIT", "100MiB")
     settings = "SELECT current_setting('memory_limit'), current_setting('threads')"
-    with session(threads=1) as con:
+    with session(threads=1, memory=100 << 20) as con:
         assert con.execute(settings).fetchall() == [("100.0 MiB", 1)]
 
 
