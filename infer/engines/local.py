@@ -15,7 +15,7 @@ from infer.engines.complaints import told_by_duckdb
 from infer.engines.limits import default_limits
 from infer.errors import FormatUnknown, InputError, Location, RecordError
 from infer.readers import Format, Source, formats, recognise, sniff_format
-from infer.reduce import merge_reductions, reduce_flows
+from infer.reduce import merge_reductions, reduce_flows, reduce_written
 from infer.schema import (
     AddressFacts,
     FileRead,
@@ -185,6 +185,10 @@ def _read_one(
     con: DuckDBPyConnection, source: Source, format_: Format, reading: _Reading
 ) -> Reduction:
     check_whole(source)
+    if written := format_.written(con, source):
+        found = reduce_written(con, written, reading.window, reading.facts)
+        if found is not None:
+            return found
     flows, columnar = format_.read(con, source), is_parquet(source)
     return reduce_flows(con, flows, reading.window, reading.facts, columnar=columnar)
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from infer.errors import FormatUnknown, InputError, Location
 from infer.schema import Advice, Recognised
 from infer.sources import Compression, Source, check_whole, head
+from infer.written import Written
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection, DuckDBPyRelation
@@ -34,6 +35,10 @@ def _no_version(_: Source) -> str:
 
 def _no_advice(_: Source) -> tuple[Advice, ...]:
     return ()
+
+
+def _not_written(_: DuckDBPyConnection, __: Source) -> Written | None:
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,8 @@ class Format:
             were not used; one sentence each, in a stable order.
         version: which variant of the format the file is, in a few words; empty where there is one
             variant only. May look through the file once.
+        written: the records that ``read`` understands, as they are written; None where they must
+            be understood one by one. Only a faster way to the same.
         advice: what to change in the logging set-up so that such a file would tell more, by what
             its layout leaves out; in a stable order. May look through the file once.
     """
@@ -70,6 +77,7 @@ class Format:
     remarks: Callable[[Source], tuple[str, ...]] = _no_remarks
     version: Callable[[Source], str] = _no_version
     advice: Callable[[Source], tuple[Advice, ...]] = _no_advice
+    written: Callable[[DuckDBPyConnection, Source], Written | None] = _not_written
 
 
 @cache

@@ -43,13 +43,14 @@ _FROM_SERVER: Final = """(is_reply
 # The sender takes part in the conversation: more than an opening SYN, a reset or one tiny packet.
 _TALKS: Final = """CASE
     WHEN verdict NOT IN ('FORWARDED', 'AUDIT') THEN FALSE
-    WHEN protocol <> 'TCP' OR coalesce(packets, 0) > 2 THEN TRUE
+    WHEN protocol <> 'TCP' OR size = 2 THEN TRUE
     WHEN tcp_flags IS NOT NULL THEN tcp_flags & 4 = 0 AND tcp_flags & 18 <> 2
-    WHEN packets IS NOT NULL AND bytes IS NOT NULL THEN bytes > 60 * packets
-    ELSE TRUE
+    ELSE size > 0
 END"""
 
-_TEXTS: Final = tuple(name for name in ATTRIBUTES if name != "labels")
+TEXTS: Final = tuple(name for name in ATTRIBUTES if name != "labels")
+"""What tells who an endpoint is."""
+
 _COUNTED: Final = tuple(name for name, t in schema.EDGE_MEASURES.items() if t == "BIGINT")
 
 
@@ -67,9 +68,15 @@ def group_by_column(con: DuckDBPyConnection, flows: DuckDBPyRelation) -> str:
     """
     _create("found", flows, _FOUND_SQL)
     (told,) = con.sql(_LABELS_TOLD).fetchall()[0]
-    key = _TEXTS if told else _KEY
+    key = TEXTS if told else _KEY
     _create("grouped", flows, _pairs_sql(key))
     return _found_ends(key)
+
+
+def group_gathered(flows: DuckDBPyRelation) -> str:
+    """Fill ``grouped`` with pairs whose ends ``found`` has; as above."""
+    _create("grouped", flows, _pairs_sql(None))
+    return _found_ends(_KEY)
 
 
 def _create(table: str, flows: DuckDBPyRelation, query: str) -> None:
@@ -78,18 +85,39 @@ def _create(table: str, flows: DuckDBPyRelation, query: str) -> None:
     cast("DuckDBPyRelation", flows.query("flows", query)).create(table)
 
 
-def outside(window: Window) -> str:
+def outside(window: Window, time: str = "time") -> str:
     """Whether a record is outside the window; times are UTC, one without a time is inside."""
     bounds = []
     if window.since is not None:
-        bounds.append(f"time < TIMESTAMP '{window.since:%Y-%m-%d %H:%M:%S.%f}'")
+        bounds.append(f"{time} < TIMESTAMP '{window.since:%Y-%m-%d %H:%M:%S.%f}'")
     if window.until is not None:
-        bounds.append(f"time >= TIMESTAMP '{window.until:%Y-%m-%d %H:%M:%S.%f}'")
+        bounds.append(f"{time} >= TIMESTAMP '{window.until:%Y-%m-%d %H:%M:%S.%f}'")
     return f"coalesce({' OR '.join(bounds) or 'FALSE'}, FALSE)"
 
 
-def _labels_key(side: str) -> str:
-    """What stands for a label set.
+def hours(time: str) -> tuple[str, str]:
+    """The block of hours in which a record starts, and the bit of its hour in that block."""
+    hour = f"(epoch_us({time}) // {_HOUR_US} + {_HOUR_ZERO})"
+    return f"{hour} // 64", f"1::UBIGINT << ({hour} % 64)"
+
+
+def size(packets: str, bytes_: str) -> str:
+    """How much a record saw: 2 several packets, 1 perhaps more than tiny ones, 0 tiny ones."""
+    return f"""CASE WHEN {packets} > 2 THEN 2
+        WHEN {packets} IS NULL OR {bytes_} IS NULL OR {bytes_} > 60 * {packets} THEN 1 ELSE 0 END"""
+
+
+def singly(flows: DuckDBPyRelation, window: Window) -> DuckDBPyRelation:
+    """FLOW rows, each of which stands for one record, as ``group_at_once`` takes them."""
+    block, bit = hours("time")
+    return flows.project(
+        f"""{outside(window)} AS outside, 1::BIGINT AS records, {block} AS block,
+        {bit} AS hour_bits, {size("packets", "bytes")} AS size, *"""
+    )
+
+
+def labels_key(identity: str, labels: str) -> str:
+    """What stands for a label set, of SQL texts.
 
     Cilium numbers a label set 256 to 2^24 - 1 in one cluster; reserved and node-local numbers may
     mean other labels on another node.
@@ -97,16 +125,22 @@ def _labels_key(side: str) -> str:
     Source: cilium/cilium pkg/identity/numericidentity.go.
     """
     return f"""CASE
-        WHEN TRY_CAST({side}_identity AS UBIGINT) BETWEEN 256 AND 16777215
-            THEN {side}_identity::UBIGINT
-        WHEN {side}_labels IS NOT NULL THEN hash({side}_labels) | {1 << 63}
+        WHEN TRY_CAST({identity} AS UBIGINT) BETWEEN 256 AND 16777215
+            THEN {identity}::UBIGINT
+        WHEN {labels} IS NOT NULL THEN hash({labels}) | {1 << 63}
     END"""
 
 
-_KEY: Final = (*_TEXTS, "labels_key")
+def _labels_key(side: str) -> str:
+    return labels_key(f"{side}_identity", f"{side}_labels")
 
 
-def _first(value: str, time: str) -> str:
+_KEY: Final = (*TEXTS, "labels_key")
+FOUND_KEY: Final = f"hash({columns(_KEY)})"
+"""The key of an endpoint by all that tells it apart."""
+
+
+def first(value: str, time: str) -> str:
     """The value of the first record; of any that has no time, where none has."""
     return f"arg_min({value}, coalesce({time}, TIMESTAMP 'infinity'))"
 
@@ -136,13 +170,14 @@ _MEASURED: Final = {
     "traffic_direction": "traffic_direction",
     "from_server": "from_server",
     "talking": "talking",
+    "records": "records",
     "weight": "coalesce(weight, 1)",
     "packets": "packets",
     "bytes": "bytes",
     "lost": "lost",
     "at_interface": "at_interface",
     "ended": "coalesce(end_time, time)",
-    "hour_bit": "1::UBIGINT << (hour % 64)",
+    "hour_bits": "hour_bits",
 }
 
 # What tells edges apart. The client's port says nothing once the record is oriented, else both
@@ -157,17 +192,20 @@ _PAIR_KEYS: Final = {
     "oriented_by": "oriented_by",
     "src_names": _turned("src_names"),
     "dst_names": _turned("dst_names"),
-    "block": "hour // 64",
+    "block": "block",
 }
 
 
-def _told(key: Iterable[str]) -> str:
+def _told(key: Iterable[str] | None) -> str:
     """The records with what each says of itself, and the hashes of its two ends."""
+    keys = ""
+    if key is not None:
+        names = tuple(key)
+        keys = f""", {_labels_key("src")} AS src_labels_key, {_labels_key("dst")} AS dst_labels_key,
+        {_key("src", names)} AS src_key, {_key("dst", names)} AS dst_key"""
     return f"""
-    SELECT *, {_ORIENTED_BY} AS oriented_by, {_FROM_SERVER} AS from_server, {_TALKS} AS talking,
-        epoch_us(time) // {_HOUR_US} + {_HOUR_ZERO} AS hour,
-        {_labels_key("src")} AS src_labels_key, {_labels_key("dst")} AS dst_labels_key,
-        {_key("src", key)} AS src_key, {_key("dst", key)} AS dst_key
+    SELECT *, {_ORIENTED_BY} AS oriented_by, {_FROM_SERVER} AS from_server, {_TALKS} AS talking
+        {keys}
     FROM flows
     """  # noqa: S608 - column names of this module only
 
@@ -191,32 +229,39 @@ def _rows_sql() -> str:
     """  # noqa: S608 - column names of this module only
 
 
-_SUMS: Final = """count(*) AS records, sum(weight) AS weight,
-    sum(packets) AS packets, sum(bytes) AS bytes,
-    min(time) AS first_seen, max(ended) AS last_seen, sum(lost) AS lost,
-    bit_or(hour_bit) AS hour_bits,
-    count(*) FILTER (verdict = 'FORWARDED') AS forwarded,
-    count(*) FILTER (verdict = 'AUDIT') AS audited,
-    count(*) FILTER (verdict = 'DENIED') AS denied,
-    count(*) FILTER (verdict = 'DROPPED') AS dropped,
-    count(*) FILTER (verdict = 'IGNORED') AS ignored,
-    count(*) FILTER (traffic_direction = 'INGRESS') AS at_server,
-    count(*) FILTER (traffic_direction = 'INGRESS' AND verdict IN ('FORWARDED', 'AUDIT')
-        AND NOT from_server) AS delivered,
-    count(*) FILTER (traffic_direction = 'EGRESS') AS at_client,
-    count(*) FILTER (from_server) AS replies,
-    count(*) FILTER (from_server AND talking) AS answers,
-    count(*) FILTER (oriented_by IS NULL AND talking) AS talks,
-    count(*) FILTER (at_interface) AS at_interface"""
+# Records of which something holds, by the measure that they add up to.
+_HOLDING: Final = {
+    "forwarded": "verdict = 'FORWARDED'",
+    "audited": "verdict = 'AUDIT'",
+    "denied": "verdict = 'DENIED'",
+    "dropped": "verdict = 'DROPPED'",
+    "ignored": "verdict = 'IGNORED'",
+    "at_server": "traffic_direction = 'INGRESS'",
+    "delivered": """traffic_direction = 'INGRESS' AND verdict IN ('FORWARDED', 'AUDIT')
+        AND NOT from_server""",
+    "at_client": "traffic_direction = 'EGRESS'",
+    "replies": "from_server",
+    "answers": "from_server AND talking",
+    "talks": "oriented_by IS NULL AND talking",
+    "at_interface": "at_interface",
+}
+_SUMS: Final = ", ".join(
+    (
+        """sum(records) AS records, sum(weight) AS weight, sum(packets) AS packets,
+    sum(bytes) AS bytes, min(time) AS first_seen, max(ended) AS last_seen, sum(lost) AS lost,
+    bit_or(hour_bits) AS hour_bits""",
+        *(f"sum(CASE WHEN {so} THEN records ELSE 0 END) AS {n}" for n, so in _HOLDING.items()),
+    )
+)
 
 _GROUP_SQL: Final = f"""
-    SELECT is_end, src_key, dst_key, {columns((*_PAIR_KEYS, *_TEXTS))}, labels_key, {_SUMS},
-        {_first("labels", "time")} AS labels
+    SELECT is_end, src_key, dst_key, {columns((*_PAIR_KEYS, *TEXTS))}, labels_key, {_SUMS},
+        {first("labels", "time")} AS labels
     FROM ({_rows_sql()}) GROUP BY ALL
 """  # noqa: S608 - constants
 
 
-def _pairs_sql(key: Iterable[str]) -> str:
+def _pairs_sql(key: Iterable[str] | None) -> str:
     """As ``_GROUP_SQL``, without the rows of the ends."""
     turned = {name: _turned(name) for name in ("src_key", "dst_key")}
     texts = (f"{text} AS {name}" for name, text in (turned | _PAIR_KEYS | _MEASURED).items())
@@ -227,10 +272,10 @@ def _pairs_sql(key: Iterable[str]) -> str:
 
 
 def _found_sql(side: str) -> str:
-    texts = ", ".join(f"{side}_{name} AS {name}" for name in _TEXTS)
+    texts = ", ".join(f"{side}_{name} AS {name}" for name in TEXTS)
     return f"""
     SELECT {texts}, {_labels_key(side)} AS labels_key, min(time) AS first,
-        {_first(f"{side}_labels", "time")} AS labels
+        {first(f"{side}_labels", "time")} AS labels
     FROM flows GROUP BY ALL
     """  # noqa: S608 - column names of this module only
 
@@ -240,7 +285,7 @@ _FOUND_SQL: Final = f"{_found_sql('src')} UNION ALL {_found_sql('dst')}"
 _LABELS_TOLD: Final = f"""
     SELECT coalesce(max(lists), 0) <= 1 FROM (
         SELECT count(DISTINCT coalesce(labels_key, 0)) AS lists
-        FROM found GROUP BY {columns(_TEXTS)}
+        FROM found GROUP BY {columns(TEXTS)}
     )
 """  # noqa: S608 - constants
 
@@ -248,8 +293,8 @@ _LABELS_TOLD: Final = f"""
 def _found_ends(key: Iterable[str]) -> str:
     """As ``_GROUPED_ENDS``, of ``found``."""
     return f"""
-    SELECT hash({columns(key)}) AS key, {columns(_TEXTS)},
-        to_json(list_sort(list_distinct({_first("labels", "first")})))::VARCHAR AS labels
+    SELECT hash({columns(key)}) AS key, {columns(TEXTS)},
+        to_json(list_sort(list_distinct({first("labels", "first")})))::VARCHAR AS labels
     FROM found GROUP BY {columns(_KEY)}
     """  # noqa: S608 - column names of this module only
 
@@ -265,7 +310,7 @@ GROUPED_PAIRS: Final = f"""
 """  # noqa: S608 - constants
 
 _GROUPED_ENDS: Final = f"""
-    SELECT src_key AS key, {columns(_TEXTS)},
+    SELECT src_key AS key, {columns(TEXTS)},
         to_json(list_sort(list_distinct(labels)))::VARCHAR AS labels
     FROM grouped WHERE is_end
 """  # noqa: S608 - constants

@@ -16,7 +16,9 @@ from infer.readers._parquet import scan_parquet
 from infer.readers._texts import Texts
 from infer.readers.table.columns import to_flow
 from infer.readers.table.names import Choice, choose, plain_name
+from infer.readers.table.written import as_written
 from infer.sources import check_whole, head, is_parquet
+from infer.written import Written
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection, DuckDBPyRelation
@@ -78,6 +80,14 @@ def read(con: DuckDBPyConnection, source: Source) -> DuckDBPyRelation:
         return schema.empty(con, schema.FLOW)
     rows, choice = _rows(con, source)
     return schema.project(to_flow(rows, choice), schema.FLOW)
+
+
+def written(con: DuckDBPyConnection, source: Source) -> Written | None:
+    """The rows of a Parquet table."""
+    if not is_parquet(source):
+        return None
+    rows = scan_parquet(con, source)
+    return as_written(rows, _choice(source))
 
 
 def malformed(source: Source) -> Iterator[tuple[int, str]]:
@@ -250,4 +260,5 @@ FORMAT: Final = Format(
     malformed=malformed,
     remarks=remarks,
     version=version,
+    written=written,
 )

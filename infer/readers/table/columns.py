@@ -46,20 +46,20 @@ def to_flow(rows: DuckDBPyRelation, choice: Choice) -> DuckDBPyRelation:
     ``rows`` has the table's columns, ``wrong``: what is wrong with the row as such, and ``line``.
     """
     types = dict(zip(rows.columns, map(str, rows.types), strict=True))
-    given = [
-        f"{_given(what, sql.column(name), types[name])} AS {sql.column(what)}"
+    texts = [
+        f"{given(what, sql.column(name), types[name])} AS {sql.column(what)}"
         for what, name in choice.columns.items()
     ]
-    read = rows.project(", ".join([*given, "wrong AS wrong_", "line AS line_"]))
+    read = rows.project(", ".join([*texts, "wrong AS wrong_", "line AS line_"]))
     values = _values(choice)
-    values |= {w: w for w in _TIMES if _is_time(types.get(choice.columns.get(w, ""), ""))}
+    values |= {w: w for w in _TIMES if is_time(types.get(choice.columns.get(w, ""), ""))}
     valued = read.project(
         ", ".join(["*", *(f"{v} AS {sql.column(f'{n}_')}" for n, v in values.items())])
     )
     checks = sql.first_unreadable(
         (what.replace("_", " "), sql.column(what), sql.column(f"{what}_"))
         for what in _CHECKED
-        if what in choice.columns and types[choice.columns[what]] not in _SURE.get(what, ())
+        if what in choice.columns and types[choice.columns[what]] not in SURE.get(what, ())
     )
     why = f"CASE WHEN wrong_ IS NOT NULL THEN wrong_ {checks} END AS why"
     result = {name: sql.column(f"{name}_") for name in values}
@@ -79,19 +79,20 @@ _CHECKED: Final = (
 )
 
 
-# Types of which every value can be understood.
-_SURE: Final[Mapping[str, tuple[str, ...]]] = {
+SURE: Final[Mapping[str, tuple[str, ...]]] = {
     **dict.fromkeys(_PORTS, ("UTINYINT", "USMALLINT")),
+    **dict.fromkeys(("packets", "bytes", "weight"), ("UTINYINT", "USMALLINT", "UINTEGER")),
     **dict.fromkeys(_TIMES, ("TIMESTAMP", "TIMESTAMP WITH TIME ZONE")),
     "is_reply": ("BOOLEAN",),
 }
+"""Types of which every value can be understood."""
 
 
-def _given(what: str, column: str, type_: str) -> str:
+def given(what: str, column: str, type_: str) -> str:
     """A column as text (lists as lists, times as times), NULL where it holds no value."""
     if what in _LISTS:
         return _items(column, type_)
-    if what in _TIMES and _is_time(type_):
+    if what in _TIMES and is_time(type_):
         # Not a cast: that would take the session's time zone.
         is_zoned = "TIME ZONE" in type_ or "TZ" in type_
         return (
@@ -106,7 +107,8 @@ def _given(what: str, column: str, type_: str) -> str:
     return f"nullif(regexp_replace(trim({column}), {sql.quoted(_NOTHING)}, ''), '')"
 
 
-def _is_time(type_: str) -> bool:
+def is_time(type_: str) -> bool:
+    """Whether values of a DuckDB type are times as they stand."""
     return type_.startswith(("TIMESTAMP", "DATE"))
 
 
@@ -141,7 +143,7 @@ def _listed(texts: Iterable[str]) -> str:
 
 
 def _values(choice: Choice) -> dict[str, str]:
-    """Each FLOW column that the table can fill, as SQL over the texts of ``_given``."""
+    """Each FLOW column that the table can fill, as SQL over the texts of ``given``."""
     has = choice.columns.keys()
     values = {what: sql.column(what) for what in has if what in schema.FLOW}
     values |= {what: sql.any_time(sql.column(what)) for what in _TIMES if what in has}

@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from contracts.reading import source_of
+from infer.engines.local import session
+from infer.readers import formats
+from infer.reduce import reduce_flows, reduce_written
+from infer.schema import ALWAYS, AddressFacts, Reduction, Window
+
+START = datetime(2026, 3, 2, 5, 30, tzinfo=UTC)
+ROWS = 400
+NOON = Window(START + timedelta(hours=2), START + timedelta(hours=9))
+NO_TENURES = pd.DataFrame({"ip": ["10.0.0.1"], "since": [None], "until": [None]}).iloc[:0]
+SERVED = pd.DataFrame({"place": ["10.0.0.1"], "protocol": ["TCP"], "port": [8080]})
+Columns = Mapping[str, Sequence[object]]
+
+
+def both(
+    path: Path, window: Window, facts: AddressFacts | None
+) -> tuple[Reduction | None, Reduction]:
+    """A file's reduction by groups of records that are alike, and record by record."""
+    source = source_of(path)
+    (format_,) = (f for f in formats().values() if f.name == path.parent.name)
+    with session(threads=1) as con:
+        written = format_.written(con, source)
+        assert written is not None
+        alike = reduce_written(con, written, window, facts)
+        return alike, reduce_flows(con, format_.read(con, source), window, facts)
+
+
+def assert_equal(alike: Reduction | None, singly: Reduction) -> None:
+    """The same edges and notes in the same order."""
+    assert alike is not None
+    for name in ("edges", "notes"):
+        left, right = getattr(alike, name), getattr(singly, name)
+        rows = [pa.Table.from_pandas(f, preserve_index=False).to_pylist() for f in (left, right)]
+        assert rows[0] == rows[1]
+
+
+# ---- tables ------------------------------------------------------------------------------------
+
+END = ("10.0.0.1", "10.0.0.2", "fd00::1", "::ffff:10.0.0.1", "no address", None)
+
+
+def table(rng: random.Random) -> dict[str, list[object]]:
+    """Rows of which many are alike, and in which each column has a value that is none."""
+
+    def some(*values: object) -> list[object]:
+        return [rng.choice(values) for _ in range(ROWS)]
+
+    pods = {"a": ["app=a"], "b": ["app=b", "x=1"], "c": None, None: None}
+    ends = {side: some("a", "a", "b", "c", None) for side in ("src", "dst")}
+    columns: dict[str, list[object]] = {}
+    for side, names in ends.items():
+        columns |= {
+            f"{side}_ip": some("10.0.0.1", "10.0.0.2", *END),
+            f"{side}_namespace": ["ns" if name else None for name in names],
+            f"{side}_pod": names,
+            f"{side}_workload": [name and f"w-{name}" for name in names],
+            f"{side}_labels": [pods[name] for name in names],  # type: ignore[index]
+            f"{side}_port": some(8080, 8080, 40_000, 40_001, 53, -1, 70_000, None),
+        }
+    ages = [timedelta(minutes=rng.randrange(900), seconds=n % 7) for n in range(ROWS)]
+    columns |= {
+        "time": [rng.choice((START + age,) * 9 + (None,)) for age in ages],
+        "end_time": [START + age + timedelta(minutes=1) for age in ages],
+        "protocol": some("TCP", "TCP", 6, "udp", "ICMP", "nonsense"),
+        "verdict": some("forwarded", "FORWARDED", "dropped", "audit", "nonsense", None),
+        "is_reply": some(True, False, None),
+        "tcp_flags": some(None, 0, 2, 16, 18, 4, 24),
+        "direction": some("ingress", "EGRESS", None),
+        "node": some("n1", "n2", None),
+        "packets": some(1, 2, 3, 9, None, -4),
+        "bytes": some(40, 60, 130, 5000, None, -4),
+        "weight": some(1, 1, 7, None, -4),
+    }
+    columns["protocol"] = [str(name) for name in columns["protocol"]]
+    return columns
+
+
+def without(*names: str) -> Callable[[dict[str, list[object]]], Columns]:
+    """A table without these columns."""
+    return lambda columns: {name: v for name, v in columns.items() if name not in names}
+
+
+def as_text(*names: str) -> Callable[[dict[str, list[object]]], Columns]:
+    """A table with these columns as text, and here and there nonsense in them."""
+
+    def changed(columns: dict[str, list[object]]) -> Columns:
+        for name in names:
+            texts = [None if value is None else str(value) for value in columns[name]]
+            columns[name] = [*texts[:-3], "-", "", "nonsense"]
+        return columns
+
+    return changed
+
+
+TABLES: Mapping[str, Callable[[dict[str, list[object]]], Columns]] = {
+    "whole": without(),
+    "without flags": without("tcp_flags"),
+    "without flags and counts": without("tcp_flags", "packets", "bytes", "weight"),
+    "without bytes": without("bytes", "end_time"),
+    "without labels": without("src_labels", "dst_labels", "tcp_flags"),
+    "without labels of the receiver": without("dst_labels"),
+    "without time": without("time", "end_time"),
+    "without replies": without("is_reply"),
+    "without pods": without("src_pod", "dst_pod", "src_namespace", "dst_namespace", "src_labels"),
+    "without source ports": without("src_port"),
+    "texts": as_text("time", "end_time", "is_reply", "tcp_flags", "packets", "bytes", "weight",
+                     "src_port", "dst_port"),
+}  # fmt: skip
+every_table = pytest.mark.parametrize("name", TABLES)
+
+
+@pytest.fixture
+def parquet(tmp_path: Path) -> Callable[[Columns], Path]:
+    """Writes a table as a Parquet file of several row groups."""
+
+    def write(columns: Columns) -> Path:
+        path = tmp_path / "table" / "flows.parquet"
+        path.parent.mkdir(exist_ok=True)
+        pq.write_table(pa.table(dict(columns)), path, row_group_size=50)
+        return path
+
+    return write
+
+
+@every_table
+def test_tables_are_reduced_as_if_row_by_row(name: str, parquet: Callable[[Columns], Path]) -> None:
+    """Whatever columns there are, understanding each group once changes nothing."""
+    path = parquet(TABLES[name](table(random.Random(name))))
+    for window in (ALWAYS, NOON) if name == "whole" else (ALWAYS,):
+        alike, singly = both(path, window, None)
+        assert_equal(alike, singly)
+        kinds = set(singly.notes["kind"])
+        assert kinds == {"flow", "malformed"} | ({"outside"} if window == NOON else set())
+
+
+def test_known_ports_orient_groups(parquet: Callable[[Columns], Path]) -> None:
+    """Known server ports orient groups as they do records."""
+    facts = AddressFacts(NO_TENURES, SERVED)
+    path = parquet(without("is_reply", "tcp_flags")(table(random.Random(0))))
+    alike, singly = both(path, ALWAYS, facts)
+    assert_equal(alike, singly)
+    assert "known_port" in set(singly.edges["oriented_by"])
+
+
+def test_addresses_that_change_hands_need_each_record(parquet: Callable[[Columns], Path]) -> None:
+    """Where an end depends on a record's own time, nothing is brought together."""
+    tenures = pd.DataFrame(
+        {"ip": ["10.0.0.1"], "since": [pd.Timestamp("2026-03-02 08:00")], "until": [None]}
+    )
+    path = parquet(table(random.Random(0)))
+    assert both(path, ALWAYS, AddressFacts(tenures, SERVED.iloc[:0]))[0] is None
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_changed_labels_need_each_record(parquet: Callable[[Columns], Path], named: bool) -> None:
+    """A pod that was relabelled is noticed, and so is any other end with several label lists."""
+    columns = table(random.Random(0))
+    chosen = [n for n, pod in enumerate(columns["src_pod"]) if pod == "a" and columns["time"][n]]
+    if not named:
+        columns = dict(without("src_pod", "src_namespace")(columns))  # type: ignore[arg-type]
+    times = sorted(chosen, key=lambda n: columns["time"][n])  # type: ignore[arg-type, return-value]
+    for n in times[len(times) // 2 :]:
+        columns["src_labels"][n] = ["app=a", "version=2"]
+    assert both(parquet(columns), ALWAYS, None)[0] is None
