@@ -54,6 +54,7 @@ from infer.notices import (
     called_notices,
     denial_notices,
     interface_notices,
+    inventory_age,
     left_out_notices,
     log_notices,
     missing_nodes,
@@ -372,6 +373,7 @@ def _notices(
     yield from log_notices(scene.oriented.notes, scene.oriented.connections)
     yield from interface_notices(scene.stitched)
     yield from missing_nodes(scene.oriented.notes, scene.inventory)
+    yield from inventory_age(scene.inventory, scene.last_seen, scene.known_by_address)
     yield from skipped_namespaces(
         (w.id.namespace for w in scene.grouped.workloads), decided.namespaces
     )

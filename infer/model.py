@@ -128,7 +128,8 @@ class Inventory:
     """What the API objects say: one snapshot, or several merged with the newest deciding.
 
     Pods are unique by (namespace, name, created); an address may stand in several of them when
-    it passed from one to another.
+    it passed from one to another. ``taken`` is the newest snapshot's time; None where it tells
+    none, or where the running cluster was asked.
     """
 
     namespaces: Mapping[str, Labels] = field(default_factory=lambda: MappingProxyType({}))
@@ -141,6 +142,7 @@ class Inventory:
     api_called: tuple[tuple[str, str, int], ...] = ()
     service_cidrs: tuple[str, ...] = ()  # ServiceCIDR objects
     warnings: tuple[str, ...] = ()
+    taken: datetime | None = None
 
     def __bool__(self) -> bool:
         """False for an inventory that was not given."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from infer.addresses import is_link_local
@@ -36,6 +36,9 @@ _MANY_BLOCKS: Final = 500
 _MALFORMED_SHARE: Final = 0.1  # a line cut off by rotation is less than that, even in a small log
 _END_OF_LOG: Final = 0.1
 _GROWS_IN: Final = timedelta(minutes=10)  # a shorter log is all beginning and end
+_INVENTORY_LAG: Final = timedelta(hours=1)  # what a quiet cluster last told of itself is older
+_ADDRESSES_LAST: Final = timedelta(days=1)
+_NO_TIME: Final = timedelta(0)
 _NO_PORTS: Final = frozenset({"icmp", "protocol"})
 _MESH_PORTS: Final = {15008: "Istio HBONE", 4143: "Linkerd"}
 
@@ -365,3 +368,32 @@ def missing_nodes(notes: pd.DataFrame, inventory: Inventory) -> Iterator[Notice]
     silent = tuple(sorted(known - logged))
     if silent and known & logged:
         yield Notice("nodes-missing", "nodes of the inventory that logged no flow", silent)
+
+
+def inventory_age(
+    inventory: Inventory, last: datetime | None, known_by_address: Mapping[str, datetime]
+) -> Iterator[Notice]:
+    """That addresses were looked up which were seen after the newest snapshot; a finding by days.
+
+    Heuristic: a snapshot may be younger than all that it tells, most of all in a quiet cluster.
+
+    Args:
+        inventory: with the time of its newest snapshot.
+        last: when the log ends.
+        known_by_address: when each pod, as ``namespace/name``, was last known by its address alone.
+    """
+    taken = inventory.taken
+    after = {pod: seen - taken for pod, seen in known_by_address.items()} if taken else {}
+    if taken is None or last is None or max(after.values(), default=_NO_TIME) <= _INVENTORY_LAG:
+        return
+    names = tuple(sorted(pod for pod, time in after.items() if time > _ADDRESSES_LAST))
+    text = (
+        f"the newest inventory knows of nothing after {_utc(taken)}, and the log ends"
+        f" {_utc(last)}: addresses may have passed to other pods"
+        " (-i: a later one, or its age as FILE@TIME)"
+    )
+    yield Notice("inventory-older", text, names, finding=bool(names))
+
+
+def _utc(time: datetime) -> str:
+    return f"{time.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -6,6 +6,7 @@ The first half of the line, which every use case shares.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from infer.addresses import AddressBook
@@ -60,6 +61,24 @@ class Scene:
     def subject_of(self) -> dict[WorkloadId, Subject]:
         """The subject of each workload that labels can select."""
         return {id_: s for s in self.selected.subjects for id_ in s.workloads}
+
+    @property
+    def last_seen(self) -> datetime | None:
+        """When the last connection was last seen; None where the log has no times."""
+        times = (seen.evidence.last_seen for seen in self.lifted.seen)
+        return max((time for time in times if time), default=None)
+
+    @property
+    def known_by_address(self) -> dict[str, datetime]:
+        """When each pod that a record names by its address alone was last seen so, by its name."""
+        told, found = self.oriented.connections, dict[str, datetime]()
+        for side in ("client", "server"):
+            for number in set(self.enriched.connections[side][told[f"{side}_pod"].isna()]):
+                end = self.enriched.endpoints[number]
+                if end.pod and end.last_seen:
+                    name = f"{end.namespace}/{end.pod}"
+                    found[name] = max(end.last_seen, found.get(name, end.last_seen))
+        return found
 
     @property
     def cast(self) -> Cast:

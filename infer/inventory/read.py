@@ -42,6 +42,7 @@ def read_inventory(paths: Iterable[Path], live: Live | None = None) -> Inventory
         api_called=called_services(kinds),
         service_cidrs=service_ranges(kinds),
         warnings=(*warnings, *(live.warnings if live else ())),
+        taken=None if live else max((s.time for s in snapshots if s.time), default=None),
     )
 
 

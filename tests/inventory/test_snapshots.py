@@ -146,3 +146,11 @@ def test_what_tells_the_time(read: Read, telling: Thing) -> None:
     new = [later, pod("a", "1", labels={"v": "new"})]
 
     assert read(new, old).pods[0].labels == (("v", "new"),)
+
+
+def test_the_newest_snapshot_is_the_age_of_all(read: Read) -> None:
+    """Whatever the order of the files; none where no file tells a time."""
+    for order in permutations([[seen(NINE), pod("a", "1")], [seen(TEN), pod("a", "1")]]):
+        assert read(*order).taken == at(10)
+    timeless = {"kind": "Namespace", "metadata": {"name": "shop"}}
+    assert read([timeless]).taken is None

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pandas as pd
 import pytest
 
@@ -9,6 +11,7 @@ from infer.model import Connection, Inventory, Kind, LeftOut, NodeRecord, Notice
 from infer.netpol import EVERYTHING, Direction, IpBlock, NetworkPolicy, PortSet, Rule
 from infer.notices import (
     denial_notices,
+    inventory_age,
     left_out_notices,
     log_notices,
     missing_nodes,
@@ -231,3 +234,35 @@ def test_silent_nodes() -> None:
 
     assert notice.names == ("n2",)
     assert list(missing_nodes(notes(("flow", "eni-1", 5, 0)), inventory)) == []
+
+
+@pytest.mark.parametrize(
+    ("after", "expected"),
+    [
+        (timedelta(minutes=-9), []),
+        (timedelta(hours=1), []),
+        (timedelta(hours=2), [((), False)]),
+        (timedelta(hours=25), [(("shop/web-0",), True)]),
+    ],
+)
+def test_addresses_seen_after_the_inventory_are_told(
+    after: timedelta, expected: list[tuple[tuple[str, ...], bool]]
+) -> None:
+    """An hour is nothing, more is worth a word with both times, a day a finding with the pods."""
+    taken = datetime(2026, 1, 1, 9, tzinfo=UTC)
+    inventory = Inventory(pods=(record("web-0", {}, None),), taken=taken)
+    by_address = {"shop/web-0": taken + after, "shop/db-0": taken}
+
+    found = list(inventory_age(inventory, taken + timedelta(hours=30), by_address))
+
+    assert [(each.names, each.finding) for each in found] == expected
+    assert all("2026-01-01T09:00:00Z" in n.text and "T15:00:00Z" in n.text for n in found)
+
+
+def test_the_age_counts_only_where_addresses_decide() -> None:
+    """A log that names its pods needs no newer inventory; a file without times tells no age."""
+    taken = datetime(2026, 1, 1, 9, tzinfo=UTC)
+    later = taken + timedelta(days=9)
+
+    assert not list(inventory_age(Inventory(taken=taken), later, {}))
+    assert not list(inventory_age(Inventory(), later, {"shop/web-0": later}))
