@@ -43,6 +43,8 @@ from simulator.layout import POD_CIDR, SERVICE_CIDR
 from simulator.traffic import DAY_START
 
 SEEDS = tuple(range(1, 6))
+WORKLOADS = 400
+STRAYS = 20
 RANGES = Ranges((POD_CIDR,), (SERVICE_CIDR,), ("172.18.0.0/24",))
 COLUMNS = ("time", "src_ip", "src_port", "dst_ip", "dst_port", "protocol", "is_reply", "bytes")
 
@@ -66,18 +68,23 @@ def main() -> None:
     for seed in options.seeds:
         truth, suggestion = observe(options.workloads, seed, options.strays, options.keep)
         found.append([judge(groups, truth) for groups in ways(suggestion, truth).values()])
-        sizes = f"{len(truth)} | {len(set(truth.values()))} | {found[-1][0].groups}"
-        scores = " | ".join(f"{score.ari:.3f} | {score.purity:.3f}" for score in found[-1])
-        print(f"| {seed} | {sizes} | {scores} |", flush=True)
+        print(row(seed, truth, found[-1]), flush=True)
     means = (f"{mean(score.ari for score in way):.3f}" for way in zip(*found, strict=True))
     print(f"\nmean ARI: {', '.join(means)}")
 
 
+def row(seed: int, truth: Mapping[str, str], scores: Sequence[Score]) -> str:
+    """The table's line of one seed: proposed roles, then the baselines."""
+    sizes = f"{len(truth)} | {len(set(truth.values()))} | {scores[0].groups}"
+    figures = " | ".join(f"{score.ari:.3f} | {score.purity:.3f}" for score in scores)
+    return f"| {seed} | {sizes} | {figures} |"
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--workloads", type=int, default=400)
+    parser.add_argument("--workloads", type=int, default=WORKLOADS)
     parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
-    parser.add_argument("--strays", type=int, default=20, help="calls that fit no role")
+    parser.add_argument("--strays", type=int, default=STRAYS, help="calls that fit no role")
     parser.add_argument("--keep", type=float, default=1.0, help="share of pairs in the log")
     return parser.parse_args()
 

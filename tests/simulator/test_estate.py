@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import bench_roles
 from simulator import WorkloadRef, estate
 
@@ -46,3 +48,13 @@ def test_proposed_roles_beat_both_baselines() -> None:
 
     assert proposed.ari > 0.9
     assert all(score.ari < proposed.ari - 0.2 for score in scores.values())
+
+
+def test_the_readme_has_the_figures_of_today(root: Path) -> None:
+    """A row of its table is what the benchmark prints; k-means apart, whose sums round."""
+    truth, suggestion = bench_roles.observe(bench_roles.WORKLOADS, 2, bench_roles.STRAYS)
+    found = list(bench_roles.ways(suggestion, truth).values())[:2]
+    row = bench_roles.row(2, truth, [bench_roles.judge(groups, truth) for groups in found])
+
+    lines = (root / "README.md").read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if line.startswith(row)]
