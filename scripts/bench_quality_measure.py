@@ -1,0 +1,131 @@
+"""What is measured on the policies for one cluster, by three ways to come by them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import timedelta
+
+from bench_quality_bounds import NOTHING, Bound, Size, size_of
+from bench_quality_cases import Case, doubled, later_states
+from bench_quality_line import generate, manifest_lines
+from bench_quality_naive import naive_policies
+from bench_quality_truth import Groups, Truth, denied, excess
+from infer.netpol import NetworkPolicy
+from simulator import SimConnection, in_order
+from simulator.traffic import DAY_START
+
+WINDOWS = {"50 %": 12.0, "10 %": 2.4}
+"""Hours from the start of the day by the share of its traffic that falls into them."""
+
+NETINFER, NAIVE, OWN = WAYS = ("netinfer", "naive", "own policies")
+
+
+@dataclass(slots=True)
+class Measured:
+    """What was measured on some clusters in one way; everything is a sum over clusters.
+
+    Attributes:
+        clusters: how many.
+        workloads: in them, without DNS.
+        connections: ``true`` distinct connections between pods and addresses; those ``allowed``;
+            and by window those ``seen`` in it and of these allowed by policies made from it alone;
+            by change those of a later log and of these allowed.
+        excess: what is allowed beyond the truth, by reason, as ``bench_quality_truth.excess`` has
+            it; ``later`` is the over-grant after changes.
+        left_out: connections for which no policy was made, by the reason that is given.
+        size: rules and peers.
+        bound: the fewest there can be.
+        lines: of YAML without comments, for ``both`` directions, ``ingress`` alone, and of the
+            ``own`` policies of those clusters that have some.
+        unstable: clusters with other bytes after reordering and doubling.
+        cut: true connections that are not allowed, in words.
+    """
+
+    clusters: int = 0
+    workloads: int = 0
+    connections: Counter[str] = field(default_factory=Counter)
+    excess: Counter[str] = field(default_factory=Counter)
+    left_out: Counter[str] = field(default_factory=Counter)
+    size: Size = NOTHING
+    bound: Size = NOTHING
+    lines: Counter[str] = field(default_factory=Counter)
+    unstable: int = 0
+    cut: list[str] = field(default_factory=list)
+
+    def add(self, other: Measured) -> None:
+        """Take in what was measured on other clusters."""
+        for each in fields(self):
+            setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
+
+    def share(self, part: str, whole: str) -> float:
+        """A part of the connections; 1.0 where there are none."""
+        total = self.connections[whole]
+        return self.connections[part] / total if total else 1.0
+
+
+def measure(case: Case, ways: Sequence[str] = WAYS) -> dict[str, Measured]:
+    """The case by each of the ways that it has."""
+    day = case.traffic()
+    truth = Truth.of(case.cluster, day)
+    makers: dict[str, Callable[[], Measured]] = {
+        NETINFER: lambda: _netinfer(case, day, truth),
+        NAIVE: lambda: _naive(case, day, truth),
+        OWN: lambda: _judged(case, truth, case.own or (), {}),
+    }
+    return {way: makers[way]() for way in ways if way != OWN or case.own}
+
+
+def _netinfer(case: Case, day: Sequence[SimConnection], truth: Truth) -> Measured:
+    line = generate(case, in_order([*day, *case.noise]), inward=case.own is not None)
+    found = _judged(case, truth, line.policies, line.groups)
+    found.left_out += Counter(line.suggestion.coverage.connections.left_out)
+    found.lines["ingress"] += manifest_lines(line.ingress)
+    again = generate(case, in_order([*doubled(day), *case.noise]), shuffled=1)
+    found.unstable += again.text != line.text
+    for window, part in _windows(day):
+        made = generate(case, in_order([*part, *case.noise]))
+        _count(found, f"seen in {window}", Truth.of(case.cluster, part), made.policies)
+    return found
+
+
+def _naive(case: Case, day: Sequence[SimConnection], truth: Truth) -> Measured:
+    policies = naive_policies([*day, *case.noise], case.scope)
+    found = _judged(case, truth, policies, {})
+    found.unstable += naive_policies([*doubled(day), *case.noise], case.scope) != policies
+    for window, part in _windows(day):
+        made = naive_policies([*part, *case.noise], case.scope)
+        _count(found, f"seen in {window}", Truth.of(case.cluster, part), made)
+    return found
+
+
+def _windows(day: Sequence[SimConnection]) -> Iterator[tuple[str, list[SimConnection]]]:
+    for window, hours in WINDOWS.items():
+        end = DAY_START + timedelta(hours=hours)
+        yield window, [each for each in day if each.time < end]
+
+
+def _count(found: Measured, title: str, truth: Truth, policies: Sequence[NetworkPolicy]) -> None:
+    cut = denied(truth, policies)
+    found.connections[title] += len(truth.traffic)
+    found.connections[f"{title}, allowed"] += len(truth.traffic) - len(cut)
+    found.cut += [f"{title}: {each}" for each in cut]
+
+
+def _judged(
+    case: Case, truth: Truth, policies: Sequence[NetworkPolicy], groups: Groups
+) -> Measured:
+    """What can be told of any policies for the case."""
+    found = Measured(clusters=1, workloads=len(case.cluster.workloads) - 1)
+    _count(found, "true", truth, policies)
+    found.excess += excess(truth, policies, case.scope, groups)
+    found.size = size_of(policies)
+    found.bound = Bound(truth, case.scope, groups, case.known).size()
+    found.lines["both"] += manifest_lines(policies)
+    found.lines["own"] += manifest_lines(case.own or ())
+    for change, cluster in later_states(case.cluster).items():
+        later = Truth.of(cluster, case.later(cluster))
+        _count(found, change, later, policies)
+        found.excess["later"] += excess(later, policies, case.scope, groups)["over"]
+    return found
