@@ -42,7 +42,7 @@ WEB, DB, JOB = (WorkloadRef("shop", name) for name in ("web", "db", "job"))
 CLIENTS = World(("198.51.100.1", "198.51.100.2"))
 
 
-@pytest.mark.parametrize("seed", [1, 4])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_targets_are_met(seed: int) -> None:
     """Recall, over-grant, rules, survival, stability and windows, and the baseline is beaten."""
     case = generated(10, seed)
