@@ -28,9 +28,13 @@ from infer.netpol import (
     PortSet,
     Protocol,
 )
+from infer.schema import INTERFACE
 
-NOWHERE: Final = "no-address"
-"""The reason of connections with an end of which the log gives neither pod nor address.
+_NAMELESS: Final = {
+    "no-address": "the log names neither pod nor address of a peer",
+    INTERFACE: "the log shows a network interface's own address, and not which pod behind it",
+}
+"""Reasons of connections with an end that the log does not name, as a person would say them.
 
 They are traffic that works, and no rule can name it: so nothing may cut it.
 """
@@ -115,8 +119,8 @@ def observed_allowances(
     allowances: list[Allowance] = []
     opened: dict[Open, None] = {}
     for each in seen:
-        if each.reason == NOWHERE:
-            opened |= dict.fromkeys(_towards_nobody(each.connection, around))
+        if each.reason in _NAMELESS:
+            opened |= dict.fromkeys(_towards_nobody(each, around))
         if each.reason or each.local:
             continue
         needs = [_at_one_end(each.connection, direction, around) for direction in Direction]
@@ -128,16 +132,18 @@ def observed_allowances(
     return tuple(allowances), tuple(opened)
 
 
-def _towards_nobody(connection: Connection, around: Surroundings) -> Iterator[Open]:
+def _towards_nobody(each: Seen, around: Surroundings) -> Iterator[Open]:
     """The directions that an end keeps open whose other end the log does not name at all."""
+    connection = each.connection
     ends = (
         (Direction.EGRESS, connection.client, connection.server),
         (Direction.INGRESS, connection.server, connection.client),
     )
     for direction, near, far in ends:
         subject = around.subjects.get(near) if isinstance(near, WorkloadId) else None
-        if subject is not None and isinstance(far, Address) and not far.ip:
-            yield Open(subject.id, direction, "the log names neither pod nor address of a peer")
+        hidden = isinstance(far, Address) and (each.reason == INTERFACE or not far.ip)
+        if subject is not None and hidden:
+            yield Open(subject.id, direction, _NAMELESS[each.reason])
 
 
 def _from_nodes(connection: Connection, around: Surroundings) -> Allowance | Open | None:

@@ -219,6 +219,21 @@ def test_a_peer_that_the_log_does_not_name_opens_the_direction() -> None:
     assert observed_allowances([denied], around(WEB)) == ((), ())
 
 
+def test_a_peer_behind_an_interface_opens_the_direction() -> None:
+    """The interface's address may be any pod's behind it: a rule for it would cut the true one."""
+    interface = address("10.0.1.6", Kind.PRIVATE)
+    calls = [
+        seen(interface, WEB.id, reason="behind-interface"),
+        seen(DB.id, interface, reason="behind-interface"),
+    ]
+
+    found, opened = observed_allowances(calls, around(WEB, DB))
+
+    directions = [(WEB.id, Direction.INGRESS), (DB.id, Direction.EGRESS)]
+    assert (found, [(o.subject, o.direction) for o in opened]) == ((), directions)
+    assert all("interface's own address" in o.why for o in opened)
+
+
 def test_an_api_server_known_by_its_service_only_opens_egress() -> None:
     """Addresses of others say nothing of the port behind ``default/kubernetes``."""
     asked = seen(WEB.id, address("", Kind.APISERVER), 443)
