@@ -37,6 +37,7 @@ from infer.exposure import (
 )
 from infer.generalize import generalise_namespaces
 from infer.model import (
+    Connection,
     Inventory,
     Kind,
     Notice,
@@ -58,12 +59,12 @@ from infer.notices import (
     left_out_notices,
     log_notices,
     missing_nodes,
-    no_policy,
     open_notices,
     review_notices,
-    size_notices,
     skipped_namespaces,
 )
+from infer.policy_notices import policy_notices
+from infer.port_names import named_ports
 from infer.promises import broken_promises, kept_open
 from infer.propose import propose_roles
 from infer.replay import Coverage, replay_connections
@@ -264,8 +265,17 @@ def _surroundings(scene: Scene, options: Options, dynamic: DynamicPorts) -> Surr
         outward=outward if services else None,
         world_exact=options.world_exact,
         named=options.named,
-        ports=dict.fromkeys(Direction, dynamic.of),
+        ports=_ports(scene, options, dynamic),
     )
+
+
+def _ports(
+    scene: Scene, options: Options, dynamic: DynamicPorts
+) -> dict[Direction, Mapping[Connection, PortSet]]:
+    """What rules allow for connections that more than their own number stands for."""
+    known = (scene.grouped.workloads, scene.subject_of)
+    names = named_ports(scene.lifted.seen, *known, options.profile)
+    return {direction: {**dynamic.of, **found} for direction, found in names.items()}
 
 
 def _needs(
@@ -374,25 +384,10 @@ def _notices(
     yield from interface_notices(scene.stitched)
     yield from missing_nodes(scene.oriented.notes, scene.inventory)
     yield from inventory_age(scene.inventory, scene.last_seen, scene.known_by_address)
-    yield from skipped_namespaces(
-        (w.id.namespace for w in scene.grouped.workloads), decided.namespaces
-    )
-    yield from size_notices(decided.policies)
-    yield from _label_notices(scene, decided)
+    known, chosen = {w.id.namespace for w in scene.grouped.workloads}, decided.namespaces
+    yield from skipped_namespaces(known, chosen)
+    yield from policy_notices(decided.policies, options.profile, scene.selected, known, chosen)
+    yield from (Notice("labels-changed", text) for text in scene.grouped.warnings)
     yield from (Notice("inventory", text) for text in scene.inventory.warnings)
     yield from scene.assigned.notices
     yield from broken_promises(coverage, exposure)
-    if not decided.policies:
-        yield no_policy((w.id.namespace for w in scene.grouped.workloads), decided.namespaces)
-
-
-def _label_notices(scene: Scene, decided: _Decided) -> Iterable[Notice]:
-    inside = [id_ for id_ in scene.selected.unselectable if id_.namespace in decided.namespaces]
-    if inside:
-        text = "labels are not known: no policy"
-        yield Notice("labels-unknown", text, tuple(map(str, inside)), finding=True)
-    for subject in scene.selected.subjects:
-        if len(subject.workloads) > 1 and subject.id.namespace in decided.namespaces:
-            text = "labels cannot tell these workloads apart: one policy covers all of them"
-            yield Notice("same-labels", text, tuple(map(str, subject.workloads)), finding=True)
-    yield from (Notice("labels-changed", text) for text in scene.grouped.warnings)

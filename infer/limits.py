@@ -94,6 +94,7 @@ def find_crowded(policies: Iterable[NetworkPolicy], most: int) -> tuple[Crowded,
         Crowded(policy.full_name, direction, _most_ports(policy.rules(direction)))
         for policy in policies
         for direction in Direction
+        if sum(len(port_entries(rule)) for rule in policy.rules(direction)) > most
     )
     return tuple(sorted(each for each in found if each.ports > most))
 

@@ -21,7 +21,6 @@ from infer.model import (
     WorkloadId,
 )
 from infer.named_ranges import NO_RANGES, NamedRanges
-from infer.netpol import AnyPeer, Direction, IpBlock, NetworkPolicy
 from infer.scope import Denial, is_system
 from infer.stitch import LOG_FORMAT, Stitched
 
@@ -32,7 +31,6 @@ _RARE_WITHIN: Final = timedelta(minutes=1)
 _RARE_IN: Final = timedelta(hours=1)
 _RARE_RECORDS: Final = 20
 _DNS_PORT: Final = 53
-_MANY_BLOCKS: Final = 500
 _MALFORMED_SHARE: Final = 0.1  # a line cut off by rotation is less than that, even in a small log
 _END_OF_LOG: Final = 0.1
 _GROWS_IN: Final = timedelta(minutes=10)  # a shorter log is all beginning and end
@@ -266,23 +264,6 @@ def _mesh(seen: list[Seen]) -> Iterator[Notice]:
 # ---- the log itself ----------------------------------------------------------------------------
 
 
-def size_notices(policies: Iterable[NetworkPolicy]) -> Iterator[Notice]:
-    """Policies with so many address blocks that a person should name the ranges instead."""
-    large = tuple(sorted(p.full_name for p in policies if _blocks(p) > _MANY_BLOCKS))
-    if large:
-        text = (
-            f"more than {_MANY_BLOCKS} address blocks in one policy: too many to review or apply"
-            " (--known-ranges and --cidr-budget make fewer)"
-        )
-        yield Notice("many-addresses", text, large, finding=True)
-
-
-def _blocks(policy: NetworkPolicy) -> int:
-    peers = (rule.peers for direction in Direction for rule in policy.rules(direction))
-    return sum(isinstance(p, IpBlock) for found in peers if not isinstance(found, AnyPeer)
-               for p in found)  # fmt: skip
-
-
 def skipped_namespaces(known: Iterable[str], chosen: Iterable[str]) -> Iterator[Notice]:
     """Namespaces taken for the platform's, but for Kubernetes' own: no policies unless named."""
     taken = {name for name in known if is_system(name) and not name.startswith("kube-")}
@@ -336,27 +317,6 @@ def interface_notices(stitched: Stitched) -> Iterator[Notice]:
 def _reporters(notes: pd.DataFrame, kind: str) -> tuple[str, ...]:
     found = notes.loc[notes["kind"] == kind, "reporter"].dropna()
     return tuple(sorted(map(str, found)))
-
-
-def no_policy(known: Iterable[str], chosen: tuple[str, ...]) -> Notice:
-    """Why there is no policy at all.
-
-    Args:
-        known: the namespace of each workload that is known.
-        chosen: the namespaces that get policies.
-    """
-    seen = tuple(sorted(set(known)))
-    if not seen:
-        text = (
-            "no policy: the log names no pod, and no inventory (-i) tells whose the addresses are;"
-            " --propose-roles FILE groups them by what they do"
-        )
-        return Notice("no-pods", text, finding=True)
-    if not chosen:
-        text = "no policy: only namespaces of the platform were seen, and these must be named (-n)"
-        return Notice("only-system-namespaces", text, seen, finding=True)
-    text = "no policy: nothing in these namespaces can be isolated"
-    return Notice("no-policy", text, chosen, finding=True)
 
 
 def missing_nodes(notes: pd.DataFrame, inventory: Inventory) -> Iterator[Notice]:

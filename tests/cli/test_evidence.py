@@ -47,7 +47,8 @@ def test_json_has_stable_keys(run: Run, tmp_path: Path) -> None:
     loaded = json.loads(run("evidence", "shop/web egress 2", log, "-o", "json").out)
 
     assert list(loaded) == ["rule", "allows", "workloads", "grounds", "ranges", "unseen_addresses",
-                            "records", "first_seen", "last_seen", "connections"]  # fmt: skip
+                            "unseen_ports", "records", "first_seen", "last_seen",
+                            "connections"]  # fmt: skip
     assert loaded["rule"] == "shop/web egress[2]"
     assert loaded["allows"] == "TCP 443: 203.0.113.9/32"
     assert loaded["workloads"] == [

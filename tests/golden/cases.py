@@ -129,7 +129,8 @@ def _connection(line: str) -> Connection:
 
 def _end(name: str, document: EndDocument) -> End:
     labels = tuple(sorted(document.get("labels", {}).items()))
-    return End(name, document["ip"], document.get("namespace", ""), labels)
+    ports = tuple((protocol, port, number) for protocol, port, number in document.get("ports", []))
+    return End(name, document["ip"], document.get("namespace", ""), labels, ports)
 
 
 def _namespaces(ends: Iterable[End]) -> dict[str, dict[str, str]]:

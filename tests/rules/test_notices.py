@@ -8,7 +8,9 @@ import pytest
 from infer.allow import Open
 from infer.lift import NO_FINDING
 from infer.model import Connection, Inventory, Kind, LeftOut, NodeRecord, Notice, Seen
-from infer.netpol import EVERYTHING, Direction, IpBlock, NetworkPolicy, PortSet, Rule
+from infer.netpol import (
+    Direction,
+)
 from infer.notices import (
     denial_notices,
     inventory_age,
@@ -18,7 +20,6 @@ from infer.notices import (
     open_notices,
     reason_text,
     review_notices,
-    size_notices,
     skipped_namespaces,
 )
 from infer.scope import Denial
@@ -159,18 +160,6 @@ def test_a_dns_cache_on_the_node_is_no_unknown_address() -> None:
     cache = address("169.254.20.10", Kind.PRIVATE)
 
     assert review(seen(WEB, cache, 53, "UDP")) == {}
-
-
-def test_many_address_blocks_are_a_finding() -> None:
-    """Nobody reviews hundreds of addresses, and network plugins have limits."""
-    blocks = tuple(IpBlock(f"10.0.{n // 256}.{n % 256}/32") for n in range(501))
-
-    def policy(*peers: IpBlock) -> NetworkPolicy:
-        rules = (Rule(peers, PortSet.ALL),)
-        return NetworkPolicy("web", "shop", EVERYTHING, frozenset(Direction), egress=rules)
-
-    assert [n.names for n in size_notices([policy(*blocks)])] == [("shop/web",)]
-    assert not list(size_notices([policy(*blocks[1:])]))
 
 
 def test_skipped_namespaces_are_named() -> None:
