@@ -1,6 +1,7 @@
 """What a user names as flow logs -> the files to read, and their first bytes.
 
-Files, directories, globs and standard input become ``Source`` values. Compression is told by the
+Files, directories, globs, standard input and addresses of object stores become ``Source`` values.
+What lies in a store is copied when it is read, one object at a time. Compression is told by the
 first bytes, never by the name. A packed file that ends too early is an error: what is missing from
 a log cannot be told from what never happened, and a policy made from half of it would cut traffic.
 """
@@ -12,21 +13,23 @@ import gzip
 import os
 import shutil
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from pathlib import Path
+from pathlib import Path, PurePath, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import IO, TYPE_CHECKING, Final
 
 from infer.errors import InputError, Location
+from infer.stores import Stored, fetch, find_objects, is_address, shown
 
 if TYPE_CHECKING:
     from pyarrow import NativeFile
 
 HEAD_BYTES: Final = 64 * 1024
 _CHUNK_BYTES: Final = 1024 * 1024
+_KEPT_BYTES: Final = 256 * 1024 * 1024
 _BOM: Final = b"\xef\xbb\xbf"
 _PARQUET: Final = b"PAR1"
 _STDIN: Final = "-"
@@ -50,11 +53,26 @@ class Compression(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One file to read: its name for people, where it lies, how it is packed."""
+    """One file to read.
+
+    Attributes:
+        name: for people.
+        path: where it lies; where it will lie while it is at hand, if it lies elsewhere.
+        compression: how it is packed; of what lies elsewhere known once it is at hand.
+        away: the object of a store that it is; None for a file.
+        kept: whether a copy of that object stays at its path once it was made.
+    """
 
     name: str
     path: Path
     compression: Compression = Compression.NONE
+    away: Stored | None = None
+    kept: bool = False
+
+    @property
+    def size(self) -> int:
+        """Bytes as they are stored; 0 where only reading tells."""
+        return self.path.stat().st_size if self.away is None else self.away.size
 
 
 @contextmanager
@@ -63,8 +81,9 @@ def find_sources(arguments: Sequence[str], stdin: IO[bytes]) -> Iterator[list[So
 
     An argument is a file, a directory (read recursively; names that start with ``.`` or ``_`` and
     files that cannot be logs, such as ``.md`` and ``.yaml``, are passed over), a glob that the
-    shell left alone (``**`` crosses directories), or ``-`` for ``stdin``. Standard input and pipes
-    are spooled to temporary files, which are gone when the context ends.
+    shell left alone (``**`` crosses directories), ``-`` for ``stdin``, or an address of an object,
+    a prefix or a pattern in a store. Standard input and pipes are spooled to temporary files, which
+    are gone when the context ends; objects of stores are only listed, and read ``at_hand``.
 
     Raises:
         InputError: nothing is there, it cannot be read, or it is packed in a way not read here.
@@ -73,8 +92,48 @@ def find_sources(arguments: Sequence[str], stdin: IO[bytes]) -> Iterator[list[So
         found: dict[str, Source] = {}
         for number, argument in enumerate(arguments):
             for source in _expand(argument, stdin, Path(spool) / str(number)):
-                found.setdefault(os.path.realpath(source.path), source)
-        yield list(found.values())
+                found.setdefault(_place(source), source)
+        yield _few_kept(list(found.values()))
+
+
+def _few_kept(sources: list[Source]) -> list[Source]:
+    """The same, with copies kept where all of them together are small."""
+    sizes = [source.away.size for source in sources if source.away]
+    kept = all(sizes) and sum(sizes) <= _KEPT_BYTES
+    return [replace(source, kept=kept and source.away is not None) for source in sources]
+
+
+def _place(source: Source) -> str:
+    """What two names of one file have in common."""
+    return source.away.address if source.away else os.path.realpath(source.path)
+
+
+@contextmanager
+def at_hand(source: Source, tell: Callable[[int], None] | None = None) -> Iterator[Source]:
+    """The source as a file that can be read inside.
+
+    An object of a store is copied to its ``path``, whose directory is made; unless it is ``kept``
+    the copy is gone afterwards, so that the disk never holds more than one large object.
+
+    Args:
+        source: from ``find_sources``.
+        tell: told how many bytes are there, while an object is copied.
+
+    Raises:
+        InputError: the store does not give the object, or it is packed in a way not read here.
+        OSError: there is no room for the copy.
+    """
+    if source.away is None:
+        yield source
+        return
+    source.path.parent.mkdir(parents=True, exist_ok=True)
+    if not source.path.exists():
+        fetch(source.away, source.path, tell)
+    try:
+        yield _source(source.name, source.path)
+    finally:
+        if not source.kept:
+            source.path.unlink()
 
 
 def head(source: Source) -> bytes:
@@ -168,7 +227,9 @@ def _expand(argument: str, stdin: IO[bytes], spool: Path) -> Iterator[Source]:
         yield _source("standard input", _spooled(stdin, spool))
         return
     path = Path(argument)
-    if path.is_dir():
+    if is_address(argument):
+        yield from _of_store(argument, spool)
+    elif path.is_dir():
         yield from _of_directory(argument)
     elif path.exists():
         yield _of_file(argument, spool)
@@ -188,8 +249,8 @@ def _of_file(argument: str, spool: Path) -> Source:
 
 
 def _of_directory(argument: str) -> Iterator[Source]:
-    paths = _logs(path for path in Path(argument).rglob("*") if path.is_file())
-    inside = [p for p in paths if not any(map(_hidden, p.relative_to(argument).parts))]
+    files = (path for path in Path(argument).rglob("*") if path.is_file())
+    inside = sorted(path for path in files if _is_log(path.relative_to(argument)))
     if not inside:
         raise InputError(
             "the directory holds no flow log",
@@ -200,8 +261,8 @@ def _of_directory(argument: str) -> Iterator[Source]:
 
 
 def _of_glob(argument: str) -> Iterator[Source]:
-    paths = _logs(Path(name) for name in glob.glob(argument, recursive=True))  # noqa: PTH207
-    files = [path for path in paths if path.is_file()]
+    paths = map(Path, glob.glob(argument, recursive=True))  # noqa: PTH207
+    files = sorted(path for path in paths if _is_log(PurePath(path.name)) and path.is_file())
     if not files and not glob.has_magic(argument):
         hint = "give a file, a directory, a glob, or - for standard input"
         raise InputError("no such file or directory", at=Location(argument), hint=hint)
@@ -211,12 +272,24 @@ def _of_glob(argument: str) -> Iterator[Source]:
     yield from (_source(str(path), path) for path in files)
 
 
-def _logs(paths: Iterable[Path]) -> list[Path]:
-    return sorted(p for p in paths if not _hidden(p.name) and p.suffix.lower() not in _NOT_LOGS)
+def _of_store(address: str, spool: Path) -> Iterator[Source]:
+    """One source an object; a named one is read whatever its name, as a named file is."""
+    objects = find_objects(address)
+    logs = [s for s in objects if not s.below or _is_log(PurePosixPath(s.below))]
+    if not logs:
+        raise InputError(
+            f"no flow log is there ({len(objects)} other objects)",
+            at=Location(shown(address)),
+            hint="names that start with '.' or '_' are passed over",
+        )
+    for number, stored in enumerate(logs):
+        yield Source(shown(stored.address), spool / str(number), away=stored)
 
 
-def _hidden(name: str) -> bool:
-    return name.startswith((".", "_"))
+def _is_log(path: PurePath) -> bool:
+    """Whether it is a log by its name and those of the directories that nobody spelled out."""
+    hidden = any(part.startswith((".", "_")) for part in path.parts)
+    return not hidden and path.suffix.lower() not in _NOT_LOGS
 
 
 def _spooled(stream: IO[bytes], path: Path) -> Path:

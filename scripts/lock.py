@@ -24,7 +24,11 @@ HEADER = """\
 # Exact versions of everything that netinfer runs, is tested and is checked with.
 # Written by scripts/lock; do not edit. It names no index: pip's own settings say where from.
 """
-APART = ("mutation", "nca")  # extras with environments of their own; their pins fit no one else
+APART = (
+    "moto",
+    "mutation",
+    "nca",
+)  # extras with environments of their own; their pins fit no one else
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")  # the first one is resolved, all are proven
 MACHINES = ("x86_64", "aarch64")
 # pip takes a platform literally, so what glibc 2.28 runs is spelled out (Debian 11 has 2.31).

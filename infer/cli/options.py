@@ -83,7 +83,8 @@ _OUTPUT: Final = "Output"
 FlowsArgument = Annotated[
     list[str],
     typer.Argument(
-        help="Flow logs: files, directories, globs, or - for standard input; "
+        help="Flow logs: files, directories, globs, - for standard input, or addresses: s3://, "
+        "gs://, abfs:// (objects, prefixes, globs) and https://; "
         "gzip and zstd are unpacked, the format is told by the content.",
         metavar="FLOWS",
         show_default=False,

@@ -59,7 +59,7 @@ def reading(  # noqa: PLR0913 - an option each
         session(limits.threads, limits.memory) as con,
         find_sources(flows, standard_input()) as sources,
     ):
-        total = sum(source.path.stat().st_size for source in sources)
+        total = sum(source.size for source in sources)
         with byte_progress(total, quiet) as progress:
             facts = None if inventory is None else address_facts(inventory)
             logs = read_logs(con, sources, format_name, span, progress, facts)

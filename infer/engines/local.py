@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Final
@@ -25,7 +26,7 @@ from infer.schema import (
     Window,
     release_memory,
 )
-from infer.sources import check_whole, is_parquet
+from infer.sources import at_hand, check_whole, is_parquet
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -54,6 +55,7 @@ class Span:
 class _Reading:
     """What is the same for every file."""
 
+    known: _Known
     window: Window
     facts: AddressFacts | None
 
@@ -112,9 +114,10 @@ def read_logs(
             record at all.
     """
     with told_by_duckdb():
-        chosen = [(source, _format(source, format_name)) for source in sources]
-        window = _window(con, chosen, span)
-        reduction, files = _read_all(con, chosen, _Reading(window, facts), progress)
+        known = _known(sources, format_name)
+        window = _window(con, sources, known, span)
+        reading = _Reading(known, window, facts)
+        reduction, files = _read_all(con, sources, reading, progress)
         release_memory(con)
     logs = LogsRead(reduction, files, window)
     if not logs.count("flow"):
@@ -131,7 +134,12 @@ def recognise_files(
         FormatUnknown: as for ``read_logs``.
         InputError: a file cannot be read.
     """
-    return tuple(recognise(source, _format(source, format_name)) for source in sources)
+    return tuple(_recognised(source, format_name) for source in sources)
+
+
+def _recognised(source: Source, format_name: str | None) -> Recognised:
+    with at_hand(source) as here:
+        return recognise(here, _format(here, format_name))
 
 
 def refuse_malformed(logs: LogsRead) -> None:
@@ -154,34 +162,63 @@ def _format(source: Source, name: str | None) -> Format | None:
     return formats()[name]
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """The formats of the files, told before anything is read; of what lies elsewhere on arrival."""
+
+    asked: str | None
+    here: Mapping[Path, Format | None]
+
+    def format_of(self, source: Source, here: Source) -> Format | None:
+        """The format of a source, with it at hand."""
+        return _format(here, self.asked) if source.away else self.here[source.path]
+
+
+def _known(sources: Sequence[Source], name: str | None) -> _Known:
+    if name is not None and name not in formats():
+        raise FormatUnknown.asked(name, formats())
+    return _Known(name, {s.path: _format(s, name) for s in sources if s.away is None})
+
+
 def _read_all(
     con: DuckDBPyConnection,
-    chosen: Sequence[tuple[Source, Format | None]],
+    sources: Sequence[Source],
     reading: _Reading,
     progress: Progress | None,
 ) -> tuple[Reduction, tuple[FileRead, ...]]:
     parts: list[Reduction] = []
     files: list[FileRead] = []
     done = 0
-    for source, format_ in chosen:
-        size = source.path.stat().st_size
-        if format_ is None:
-            files.append(FileRead(source.name, "", {}))
-            done += size
-            continue
-        with _watched(con, source, done, size, progress):
-            part = _read_one(con, source, format_, reading)
-        files.append(_report(source, format_, part))
-        parts.append(part)
+    for source in sources:
+        part, file = _read_one(con, source, reading, _told_from(done, progress))
+        files.append(file)
+        parts += [] if part is None else [part]
         if len(parts) >= _MERGE_EVERY:
             parts = [merge_reductions(con, parts)]
-        done += size
-    if progress is not None and chosen:
-        progress(chosen[-1][0].name, done)
+        done += source.size
+    if progress is not None and sources:
+        progress(sources[-1].name, done)
     return merge_reductions(con, parts or [_empty(con)]), tuple(files)
 
 
 def _read_one(
+    con: DuckDBPyConnection, source: Source, reading: _Reading, progress: Progress | None
+) -> tuple[Reduction | None, FileRead]:
+    """One file reduced, with its counts; an object of a store is at hand only inside.
+
+    Half of such an object's bytes count as done once it is here.
+    """
+    copying = source.size // 2 if source.away else 0
+    with at_hand(source, _told_of_copy(source, progress)) as here:
+        format_ = reading.known.format_of(source, here)
+        if format_ is None:
+            return None, FileRead(source.name, "", {})
+        with _watched(con, here, copying, source.size - copying, progress):
+            part = _reduced(con, here, format_, reading)
+        return part, _report(here, format_, part)
+
+
+def _reduced(
     con: DuckDBPyConnection, source: Source, format_: Format, reading: _Reading
 ) -> Reduction:
     check_whole(source)
@@ -235,9 +272,9 @@ def _nothing(logs: LogsRead) -> InputError:
 
 
 def _window(
-    con: DuckDBPyConnection, chosen: Sequence[tuple[Source, Format | None]], span: Span
+    con: DuckDBPyConnection, sources: Sequence[Source], known: _Known, span: Span
 ) -> Window:
-    end = _last_record(con, chosen) if span.relative else None
+    end = _last_record(con, sources, known) if span.relative else None
     return Window(_absolute(span.since, end), _absolute(span.until, end))
 
 
@@ -248,19 +285,30 @@ def _absolute(bound: datetime | timedelta | None, end: datetime | None) -> datet
 
 
 def _last_record(
-    con: DuckDBPyConnection, chosen: Sequence[tuple[Source, Format | None]]
+    con: DuckDBPyConnection, sources: Sequence[Source], known: _Known
 ) -> datetime | None:
     """The time of the newest flow record: one more pass over the files."""
     found: list[datetime] = []
-    for source, format_ in chosen:
-        if format_ is not None:
-            flows = format_.read(con, source).filter("kind = 'flow'")
-            ((last,),) = flows.aggregate("max(time)").fetchall()
-            found += [] if last is None else [last.replace(tzinfo=UTC)]
+    for source in sources:
+        with at_hand(source) as here:
+            format_ = known.format_of(source, here)
+            if format_ is not None:
+                flows = format_.read(con, here).filter("kind = 'flow'")
+                ((last,),) = flows.aggregate("max(time)").fetchall()
+                found += [] if last is None else [last.replace(tzinfo=UTC)]
     return max(found, default=None)
 
 
 # ---- progress ---------------------------------------------------------------------------------
+
+
+def _told_from(done: int, progress: Progress | None) -> Progress | None:
+    """The same, told what comes on top of what is done."""
+    return None if progress is None else lambda name, more: progress(name, done + more)
+
+
+def _told_of_copy(source: Source, progress: Progress | None) -> Callable[[int], None] | None:
+    return None if progress is None else lambda came: progress(source.name, came // 2)
 
 
 @contextmanager
