@@ -10,6 +10,7 @@ import gc
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Final, TextIO
 
 import typer
@@ -29,6 +30,9 @@ from infer.cli.verify import verify
 from infer.errors import NetinferError, OutputError
 
 BAD_INPUT: Final = 2
+_PLUGIN: Final = "kubectl-netinfer"
+"""What kubectl looks for on the PATH. Source: kubernetes.io "Extend kubectl with plugins"."""
+_COMPLETION: Final = ("install_completion", "show_completion")
 
 app = typer.Typer(
     name="netinfer",
@@ -68,9 +72,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the arguments without the program's name; None: those of the process.
     """
     arguments = sys.argv[1:] if argv is None else list(argv)
+    plugin = argv is None and Path(sys.argv[0]).stem == _PLUGIN
+    program = _PLUGIN.replace("-", " ") if plugin else "netinfer"
     with ending_cleanly() as signals, _without_collector():
         try:
-            return _run(arguments or ["--help"])
+            return _run(arguments or ["--help"], program)
         except (Interrupted, NetinferError, TyperException, OSError, RuntimeError) as err:
             # Whatever a library made of the exception of the signal handler (DuckDB: RuntimeError).
             if signals:
@@ -78,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 return 128 + signals[0]
             if isinstance(err, RuntimeError | Interrupted):
                 raise
-            return _complain(_as_ours(err, arguments))
+            return _complain(_as_ours(err, arguments, program))
 
 
 @contextmanager
@@ -96,10 +102,11 @@ def _without_collector() -> Iterator[None]:
             gc.enable()
 
 
-def _run(arguments: list[str]) -> int:
-    code = get_command(app).main(
-        args=several_flows(arguments), prog_name="netinfer", standalone_mode=False
-    )
+def _run(arguments: list[str], program: str) -> int:
+    command = get_command(app)
+    if program != "netinfer":  # a shell completes kubectl by other means
+        command.params = [each for each in command.params if each.name not in _COMPLETION]
+    code = command.main(args=several_flows(arguments), prog_name=program, standalone_mode=False)
     if sys.stdout is not None:
         _flush(sys.stdout)
     return code if isinstance(code, int) else 0
@@ -112,12 +119,14 @@ def _flush(stream: TextIO) -> None:
         drop(stream)
 
 
-def _as_ours(err: NetinferError | TyperException | OSError, arguments: list[str]) -> NetinferError:
+def _as_ours(
+    err: NetinferError | TyperException | OSError, arguments: list[str], program: str
+) -> NetinferError:
     match err:
         case NetinferError():
             return err
         case TyperException():
-            return usage_error(err, arguments)
+            return usage_error(err, arguments, program)
         case OSError():
             return _refused(err)
 

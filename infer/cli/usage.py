@@ -12,9 +12,15 @@ from infer.errors import UsageError
 _FLOWS: Final = "--flows"
 
 
-def usage_error(err: TyperException, arguments: Sequence[str]) -> UsageError:
-    """The parser's error as ours: ``--direction: 'up' is not one of ...``, and where to look."""
-    hint = f"{_command(err, arguments)} --help tells what it takes"
+def usage_error(err: TyperException, arguments: Sequence[str], program: str) -> UsageError:
+    """The parser's error as ours: ``--direction: 'up' is not one of ...``, and where to look.
+
+    Args:
+        err: what the parser raised.
+        arguments: what it was given.
+        program: as what the command was called.
+    """
+    hint = f"{_command(err, arguments, program)} --help tells what it takes"
     return UsageError(_sentence(err, arguments), hint=hint)
 
 
@@ -42,12 +48,12 @@ def _value(names: Sequence[str], arguments: Sequence[str]) -> str:
     return ""
 
 
-def _command(err: TyperException, arguments: Sequence[str]) -> str:
+def _command(err: TyperException, arguments: Sequence[str], program: str) -> str:
     """The command that was meant; the parser forgets it in some of its errors."""
     context = getattr(err, "ctx", None)
-    path: str = getattr(context, "command_path", "netinfer")
-    named = path == "netinfer" and "generate" in arguments[:1]
-    return "netinfer generate" if named else path
+    path: str = getattr(context, "command_path", program)
+    named = path == program and "generate" in arguments[:1]
+    return f"{program} generate" if named else path
 
 
 def several_flows(arguments: Sequence[str]) -> list[str]:
