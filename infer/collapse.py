@@ -28,29 +28,55 @@ def collapse_rules(allowed: Iterable[tuple[Peer, PortSet]]) -> tuple[Rule, ...]:
     peers_of: dict[PortSet, list[Peer]] = {}
     for peer, ports in ports_of.items():
         peers_of.setdefault(ports, []).append(peer)
-    return tuple(sorted(Rule(join_peers(peers), ports) for ports, peers in peers_of.items()))
+    rules = (Rule(join_peers(peers), ports) for ports, peers in peers_of.items())
+    return tuple(sorted(rules, key=Rule.sort_key))
 
 
 def join_peers(peers: Iterable[Peer]) -> tuple[Peer, ...]:
     """Fewer peers that select exactly the same, sorted; exact."""
-    joined = set(peers)
-    while alike := _most_alike(joined):
-        joined = joined.difference(alike) | {_with_values_of_all(alike)}
-    return tuple(sorted(joined))
+    joined: set[Peer] = set()
+    families: dict[_Likeness, set[PodPeer]] = {}
+    for peer in peers:
+        if isinstance(peer, PodPeer):
+            families.setdefault(_family(peer), set()).add(peer)
+        else:
+            joined.add(peer)
+    for family in families.values():
+        joined |= _join_family(family)
+    return tuple(sorted(joined, key=_sort_key))
 
 
 _Likeness = tuple[object, ...]
 
 
-def _most_alike(peers: Iterable[Peer]) -> tuple[PodPeer, ...]:
+def _sort_key(peer: Peer) -> tuple[object, ...]:
+    """As peers sort, made once for each."""
+    return peer.sort_key()
+
+
+def _family(peer: PodPeer) -> _Likeness:
+    """What stays the same when peers are joined: those of two families are never alike."""
+    return peer.namespaces, *((each.key, each.operator) for each in peer.pods.requirements)
+
+
+def _join_family(peers: set[PodPeer]) -> set[PodPeer]:
+    while len(peers) > 1 and (alike := _most_alike(peers)):
+        peers = peers.difference(alike) | {_with_values_of_all(alike)}
+    return peers
+
+
+def _most_alike(peers: Iterable[PodPeer]) -> tuple[PodPeer, ...]:
     """The largest set of peers that differ in the values of one key only; empty for none."""
     alike: dict[_Likeness, list[PodPeer]] = {}
     for peer in peers:
-        if isinstance(peer, PodPeer):
-            for likeness in _likenesses(peer):
-                alike.setdefault(likeness, []).append(peer)
-    sets = [tuple(sorted(found)) for found in alike.values() if len(found) > 1]
-    return min(sets, key=lambda found: (-len(found), found), default=())
+        for likeness in _likenesses(peer):
+            alike.setdefault(likeness, []).append(peer)
+    most = max(map(len, alike.values()), default=0)
+    if most < 2:  # noqa: PLR2004 - alone nothing is alike
+        return ()
+    return min(
+        tuple(sorted(found, key=_sort_key)) for found in alike.values() if len(found) == most
+    )
 
 
 def _likenesses(peer: PodPeer) -> Iterable[_Likeness]:

@@ -90,7 +90,9 @@ class Rule(Ordered):
             return
         if not self.peers:
             raise ValueError("a rule needs peers; ANY_PEER is anyone")
-        object.__setattr__(self, "peers", tuple(sorted(set(self.peers))))
+        # The key is made once for each: a rule may have thousands of peers.
+        peers = sorted(set(self.peers), key=lambda peer: peer.sort_key())
+        object.__setattr__(self, "peers", tuple(peers))
 
     def sort_key(self) -> tuple[object, ...]:
         """Rules for anyone first, then by peers, then by ports."""

@@ -86,11 +86,14 @@ class PortSet:
 
     def __post_init__(self) -> None:
         """Sort, join touching ranges, and drop names that a whole protocol holds."""
-        ranges = tuple(_join(self.ranges))
-        whole = _whole_protocols(ranges)
-        names = (name for name in set(self.names) if name.protocol not in whole)
-        object.__setattr__(self, "ranges", ranges)
-        object.__setattr__(self, "names", tuple(sorted(names)))
+        ranges = self.ranges
+        if len(ranges) > 1:
+            ranges = tuple(_join(ranges))
+            object.__setattr__(self, "ranges", ranges)
+        if self.names:
+            whole = _whole_protocols(ranges)
+            names = (name for name in set(self.names) if name.protocol not in whole)
+            object.__setattr__(self, "names", tuple(sorted(names)))
 
     @classmethod
     def of(cls, protocol: Protocol, low: int, high: int | None = None) -> PortSet:
@@ -124,19 +127,25 @@ class PortSet:
 
     def __or__(self, other: PortSet) -> PortSet:
         """What is in either."""
+        if self is other or not other:
+            return self
+        if not self:
+            return other
         return PortSet(self.ranges + other.ranges, self.names + other.names)
 
     def __and__(self, other: PortSet) -> PortSet:
         """What is in both."""
-        if self == other or other.is_all:
+        if self == other or not self or other.is_all:
             return self
-        if self.is_all:
+        if not other or self.is_all:
             return other
         names = (*_names_within(self, other), *_names_within(other, self))
         return PortSet(tuple(_meet(self.ranges, other.ranges)), names)
 
     def __sub__(self, other: PortSet) -> PortSet:
         """What is here and not in ``other``; exact over numbers, for names see the class."""
+        if not self or not other:
+            return self
         shared = _names_within(self, other)
         names = tuple(name for name in self.names if name not in shared)
         return PortSet(tuple(_meet(self.ranges, _gaps(other.ranges))), names)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from infer import schema
 from infer.model import Inventory
 from infer.orient.decide import BY_KNOWN_PORT, CONVERSATIONS, DECISIONS
+from infer.orient.ends import ATTRIBUTES, numbered_rows, spelled_out
 from infer.schema import Reduction
 
 if TYPE_CHECKING:
@@ -21,11 +22,6 @@ if TYPE_CHECKING:
 
 KNOWN_PORT_COLUMNS: Final = {"place": "VARCHAR", "protocol": "VARCHAR", "port": "INTEGER"}
 
-_SIDES: Final = tuple(
-    name.removeprefix("src_")
-    for name in schema.EDGE_KEY
-    if name.startswith("src_") and name not in {"src_port", "src_service"}
-)
 _COUNTS: Final = (
     "records", "weight", "packets", "bytes", "forwarded", "audited", "denied", "dropped",
     "ignored", "at_server", "delivered", "at_client", "replies", "answers",
@@ -66,12 +62,16 @@ def orient_edges(
     """
     import pyarrow as pa
 
-    tables = {"edges": reduction.edges, "notes": reduction.notes, "known": known_ports}
-    for name, frame in tables.items():
-        con.register(name, pa.Table.from_pandas(frame, preserve_index=False))
+    frames = {"notes": reduction.notes, "known": known_ports}
+    tables = {n: pa.Table.from_pandas(frame, preserve_index=False) for n, frame in frames.items()}
+    tables["edges"], tables["endpoints"] = numbered_rows(reduction.edges)
+    for name, table in tables.items():
+        con.register(name, table)
     try:
         con.execute(f"CREATE OR REPLACE TEMP TABLE ends AS {_ENDS}")
-        return Oriented(schema.to_frame(con.sql(_ORIENT_SQL)), reduction.notes)
+        ends = con.sql("FROM ends ORDER BY number").to_arrow_table()
+        connections = spelled_out(schema.to_frame(con.sql(_ORIENT_SQL)), ends)
+        return Oriented(connections, reduction.notes)
     finally:
         con.execute("DROP TABLE IF EXISTS ends")
         for name in tables:
@@ -116,43 +116,25 @@ def known_ports(inventory: Inventory) -> pd.DataFrame:
     return frame.astype(types)
 
 
-# The distinct endpoints, numbered in the order of their columns, so that the steps after this
-# carry two numbers instead of sixteen texts. ``known_as`` is the address, else the pod, else the
-# labels; equal ones in the same hands have one ``place``. An empty text is as good as none.
-_SAME: Final = ", ".join(_SIDES)
+# The distinct endpoints, numbered from 0 in the order of their columns. ``known_as`` is the
+# address, else the pod, else the labels; equal ones in the same hands have one ``place``.
+_SAME: Final = ", ".join(ATTRIBUTES)
 _ENDS: Final = f"""
-    SELECT row_number() OVER (ORDER BY {_SAME}) AS number,
+    SELECT row_number() OVER (ORDER BY {_SAME}) - 1 AS number,
         dense_rank() OVER (ORDER BY known_as, tenure) AS place,
-        {_SAME}, known_as
+        {_SAME}, known_as, key
     FROM (
         SELECT *, coalesce(ip, namespace || '/' || pod, coalesce(namespace, '') || labels,
             workload, '') AS known_as
-        FROM (
-            SELECT {", ".join(f"nullif(src_{name}, '') AS {name}" for name in _SIDES)} FROM edges
-            UNION SELECT {", ".join(f"nullif(dst_{name}, '')" for name in _SIDES)} FROM edges
-        )
+        FROM endpoints
     )
 """  # noqa: S608 - constants of this module
 
-
-def _is_end(alias: str, side: str) -> str:
-    """The condition that a row of ``ends`` is one side of an edge."""
-    return " AND ".join(
-        f"{alias}.{name} IS NOT DISTINCT FROM nullif(e.{side}_{name}, '')" for name in _SIDES
-    )
-
-
-def _texts(alias: str, side: str) -> str:
-    """What a row of ``ends`` says, as columns of one side of a connection."""
-    names = ", ".join(f"{alias}.{name} AS {side}_{name}" for name in _SIDES)
-    return f"{names}, {alias}.known_as AS {side}_at"
-
-
-_NUMBERED: Final = f"""
-    SELECT e.* EXCLUDE ({", ".join(f"src_{name}, dst_{name}" for name in _SIDES)}),
+_NUMBERED: Final = """
+    SELECT e.* EXCLUDE (src_key, dst_key),
         s.number AS src, s.place AS src_at, d.number AS dst, d.place AS dst_at
-    FROM edges e JOIN ends s ON {_is_end("s", "src")} JOIN ends d ON {_is_end("d", "dst")}
-"""  # noqa: S608 - constants of this module
+    FROM edges e JOIN ends s ON s.key = e.src_key JOIN ends d ON d.key = e.dst_key
+"""
 
 
 def _sides(client: str, server: str) -> str:
@@ -244,9 +226,8 @@ joined AS (
     FROM grouped g JOIN ends c ON c.number = client JOIN ends s ON s.number = server
 ),
 together AS ({_TOGETHER})
-SELECT {_texts("c", "client")}, {_texts("s", "server")},
-    j.* EXCLUDE (client, server, client_at, server_at, echoes), t.unanswered, t.refused
-FROM joined j JOIN ends c ON c.number = j.client JOIN ends s ON s.number = j.server
+SELECT j.* EXCLUDE (client_at, server_at, echoes), t.unanswered, t.refused
+FROM joined j
 JOIN together t ON (t.client_at, t.server_at) = (j.client_at, j.server_at)
     AND t.port IS NOT DISTINCT FROM j.port AND t.protocol IS NOT DISTINCT FROM j.protocol
 ORDER BY j.client, j.server, service, port, protocol
