@@ -1,8 +1,9 @@
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from itertools import product
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import combinations, product
 from random import Random
+from typing import TypeVar
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -98,7 +99,10 @@ def test_collapse_is_free_of_order(allowed: Allowed, rng: Random) -> None:
     assert collapse_rules(allowed) == collapse_rules(shuffled) == collapse_rules(single)
 
 
-def _partitions(items: list[Peer]) -> Iterator[list[list[Peer]]]:
+Item = TypeVar("Item")
+
+
+def _partitions(items: list[Item]) -> Iterator[list[list[Item]]]:
     """All ways to put items into groups."""
     if not items:
         yield []
@@ -123,6 +127,97 @@ def test_collapse_is_minimal(allowed: Allowed) -> None:
     )
 
     assert len(collapse_rules(allowed)) == fewest
+
+
+# ---- the rule cover, checked by trying every other one -------------------------------------------
+
+Relation = frozenset[tuple[str, int]]
+"""Who may be reached on which TCP port."""
+
+NAMES = ("a", "b", "c", "d")
+NUMBERS = (80, 81, 443)
+relations: st.SearchStrategy[Relation] = st.frozensets(
+    st.tuples(st.sampled_from(NAMES), st.sampled_from(NUMBERS))
+)
+
+
+def _forms(names: list[str]) -> Iterator[list[tuple[list[str], tuple[int, ...]]]]:
+    """All sets of rules that name each peer once: any groups of peers, each with any ports."""
+    some = [ports for size in (1, 2, 3) for ports in combinations(NUMBERS, size)]
+    for groups in _partitions(names):
+        for chosen in product(some, repeat=len(groups)):
+            yield list(zip(groups, chosen, strict=True))
+
+
+def _selecting(name: str, tiers: Mapping[str, str]) -> Peer:
+    """A peer that no other overlaps."""
+    tier = {"tier": tiers[name]} if tiers[name] else {}
+    return PodPeer(LabelSelector.of({"app": name} | tier), OWN_NAMESPACE)
+
+
+@given(relations)
+def test_no_form_that_names_each_peer_once_has_fewer_rules(relation: Relation) -> None:
+    """Of all groupings of peers with all choices of ports, no exact one has fewer rules."""
+    named = sorted({name for name, _ in relation})
+    fewest = min(
+        len(form)
+        for form in _forms(named)
+        if {(n, port) for names, ports in form for n in names for port in ports} == relation
+    )
+
+    rules = collapse_rules((_selecting(n, dict.fromkeys(NAMES, "")), tcp(p)) for n, p in relation)
+
+    assert len(rules) == fewest
+
+
+def _reached(rules: Iterable[Rule], tiers: Mapping[str, str]) -> Relation:
+    """Who is reached on which port, pod by pod."""
+    return frozenset(
+        (name, port)
+        for peer, ports in said(rules)
+        for name in NAMES
+        for port in NUMBERS
+        if isinstance(peer, PodPeer)
+        and peer.pods.matches({"app": name} | ({"tier": tiers[name]} if tiers[name] else {}))
+        and tcp(port) <= ports
+    )
+
+
+def _less(rule: Rule) -> Iterator[list[Rule]]:
+    """What is left of a rule without one port, one peer, or one value of a peer; and nothing."""
+    assert not isinstance(rule.peers, AnyPeer)
+    yield []
+    for port in NUMBERS:
+        rest = rule.ports - tcp(port)
+        if rest and rest != rule.ports:
+            yield [Rule(rule.peers, rest)]
+    for peer in rule.peers:
+        others = tuple(each for each in rule.peers if each != peer)
+        assert isinstance(peer, PodPeer)
+        narrowed = (PodPeer(pods, peer.namespaces) for pods in _narrower(peer.pods))
+        for kept in (others, *((*others, each) for each in narrowed)):
+            if kept:
+                yield [Rule(kept, rule.ports)]
+
+
+def _narrower(selector: LabelSelector) -> Iterator[LabelSelector]:
+    """The selector without one of the values that it asks for."""
+    for one in selector.requirements:
+        for value in one.values if len(one.values) > 1 else ():
+            rest = tuple(each for each in one.values if each != value)
+            others = (each for each in selector.requirements if each != one)
+            yield LabelSelector((*others, Requirement(one.key, one.operator, rest)))
+
+
+@given(relations, st.fixed_dictionaries({name: st.sampled_from(["", "1"]) for name in NAMES}))
+def test_no_part_of_a_rule_can_go(relation: Relation, tiers: dict[str, str]) -> None:
+    """With disjoint selectors, every rule, port, peer and value is needed by something seen."""
+    rules = collapse_rules((_selecting(name, tiers), tcp(port)) for name, port in relation)
+
+    assert _reached(rules, tiers) == relation
+    for index, rule in enumerate(rules):
+        for less in _less(rule):
+            assert _reached([*rules[:index], *less, *rules[index + 1 :]], tiers) < relation
 
 
 @given(st.sets(peers, max_size=6))
