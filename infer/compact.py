@@ -49,11 +49,9 @@ def compact_drafts(drafts: Iterable[Draft]) -> tuple[Draft, ...]:
 
 
 def _compact(drafts: list[Draft]) -> list[Draft]:
-    """The shortest of: as it is, equal ones merged, and what most share taken apart too."""
-    merged = _merged(drafts)
-    own, shared = _factored(merged)
-    ways = [drafts, merged, [*_merged(own), *shared]]
-    return min(ways, key=lambda way: sum(map(_lines, way)))
+    """Equal ones merged, then what most share taken apart, after which more may be equal."""
+    own, shared = _factored(_merged(drafts))
+    return [*_merged(own), *shared]
 
 
 # ---- equal needs -------------------------------------------------------------------------------

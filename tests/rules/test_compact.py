@@ -7,10 +7,12 @@ import pytest
 from infer.aggregate import EXACT
 from infer.allow import Allowance, dns_allowances, observed_allowances
 from infer.assemble import Assembled, Layout, assemble_policies
-from infer.model import Seen, Workload
+from infer.compact import compact_drafts
+from infer.model import Seen, Subject, Workload
+from infer.needs import Draft
 from infer.netpol import Direction, LabelSelector, NetworkPolicy, Operator, Requirement
 from infer.selection import select_subjects
-from rules.world import BOTH, address, around, seen, tcp, udp, workload
+from rules.world import BOTH, address, around, id_of, seen, tcp, udp, workload
 
 NAMES = ("ads", "api", "cart", "mail", "search", "web")
 APPS = {name: workload(name, {"app": name}) for name in NAMES}
@@ -90,6 +92,37 @@ def test_selectors_that_are_not_one_stay_apart() -> None:
     made = compact(workloads=(one, other))
 
     assert names(made) == ["one", "other"]
+
+
+def test_each_selector_takes_its_own() -> None:
+    """Equal subjects that two selectors name are two policies, each for its own pods."""
+    tiers = {"a": "front", "b": "front", "c": "back", "d": "back"}
+    subjects = [
+        Subject(id_of(app), (id_of(app),), LabelSelector.of({"app": app, "tier": tier}))
+        for app, tier in tiers.items()
+    ]
+
+    made = compact_drafts(Draft(subject, BOTH, ()) for subject in subjects)
+
+    assert {(d.subject.workloads, d.subject.selector) for d in made} == {
+        ((id_of(one), id_of(other)), LabelSelector(
+            (*any_of("app", one, other).requirements, *any_of("tier", tier).requirements)
+        ))
+        for one, other, tier in (("a", "b", "front"), ("c", "d", "back"))
+    }  # fmt: skip
+
+
+def test_only_what_is_isolated_alike_is_merged() -> None:
+    """Equal rules with other directions are another policy."""
+    subjects = select_subjects(APPS.values()).subjects
+    some = {s.id: BOTH if s.id.name < "c" else frozenset({Direction.EGRESS}) for s in subjects}
+
+    made = assemble_policies(subjects, [], some, EXACT, Layout.COMPACT)
+
+    assert {p.name: p.isolates for p in made.policies} == {
+        "ads-and-api": BOTH,
+        "cart-and-3-more": {Direction.EGRESS},
+    }
 
 
 def test_what_most_need_stands_once() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from infer.allow import observed_allowances
 from infer.generalize import generalise_namespaces
 from infer.model import Seen, Workload
@@ -62,6 +64,23 @@ def test_further_ports_stay_by_name() -> None:
 
     assert isinstance(SHOP.namespaces, LabelSelector)
     assert found == {SHOP: tcp(80), named("a", SHOP.namespaces): tcp(9090)}
+
+
+def test_an_allowance_of_several_ports_is_parted() -> None:
+    """What goes to the namespace goes, and the rest of the same allowance stays by name."""
+    allowances, _ = observed_allowances(
+        [seen(FAR.id, w.id, 53) for w in (A, B, C)], around(A, B, C, FAR)
+    )
+    first, *others = (each for each in allowances if each.subject == FAR.id)
+    workloads = (A, B, C, FAR)
+
+    made = generalise_namespaces(
+        (replace(first, ports=tcp(53, 5353)), *others), workloads, subjects_of(workloads)
+    )
+
+    assert [(each.peers == (SHOP,), each.ports) for each in made] == [
+        (True, tcp(53)), (False, tcp(5353)), (True, tcp(53)), (True, tcp(53)),
+    ]  # fmt: skip
 
 
 def test_in_its_own_namespace_a_workload_is_not_its_own_peer() -> None:
