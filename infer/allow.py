@@ -189,27 +189,25 @@ def _for_pods(
     connection: Connection,
     around: Surroundings,
 ) -> Allowance | Open:
-    peer = pod_peer(far, subject.id.namespace, around.subjects)
-    if peer is None:
+    peers = pod_peers(far, subject.id.namespace, around.subjects)
+    if not peers:
         return Open(subject.id, direction, f"the labels of {far} are not known")
-    return Allowance(
-        subject.id, direction, ports, Ground.OBSERVED, peers=(peer,), connection=connection
-    )
+    return Allowance(subject.id, direction, ports, Ground.OBSERVED, peers, connection=connection)
 
 
-def pod_peer(
+def pod_peers(
     workload: WorkloadId, namespace: str, subjects: Mapping[WorkloadId, Subject]
-) -> PodPeer | None:
-    """A workload as a peer of policies in ``namespace``; None where no labels select it.
+) -> tuple[PodPeer, ...]:
+    """A workload as peers of policies in ``namespace``; none where no labels select it.
 
     Another namespace is named by ``kubernetes.io/metadata.name``, in the same element as the pods.
     """
     subject = subjects.get(workload)
     if subject is None:
-        return None
-    if workload.namespace == namespace:
-        return PodPeer(subject.selector, OWN_NAMESPACE)
-    return PodPeer(subject.selector, LabelSelector.of({NAMESPACE_NAME: workload.namespace}))
+        return ()
+    named = LabelSelector.of({NAMESPACE_NAME: workload.namespace})
+    place = OWN_NAMESPACE if workload.namespace == namespace else named
+    return tuple(PodPeer(selector, place) for selector in subject.selectors)
 
 
 def _for_address(
@@ -316,8 +314,8 @@ def _dns(
 ) -> Iterator[Allowance]:
     if isinstance(party, Address):
         yield Allowance(subject.id, Direction.EGRESS, ports, Ground.DNS, ips=(party.ip,))
-    elif peer := pod_peer(party, subject.id.namespace, around.subjects):
-        yield Allowance(subject.id, Direction.EGRESS, ports, Ground.DNS, peers=(peer,))
+    elif peers := pod_peers(party, subject.id.namespace, around.subjects):
+        yield Allowance(subject.id, Direction.EGRESS, ports, Ground.DNS, peers)
 
 
 def webhook_allowances(

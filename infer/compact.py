@@ -103,7 +103,8 @@ def _joined(selector: LabelSelector, drafts: Sequence[Draft]) -> Draft:
 def _subject(selector: LabelSelector, drafts: Iterable[Draft], name: str) -> Subject:
     """The pods of several subjects; the digest keeps apart those that would have one name."""
     workloads = _workloads(drafts)
-    digest = sha256("\0".join(map(repr, workloads)).encode(errors="surrogatepass")).hexdigest()
+    told = f"{workloads} {selector}".encode(errors="surrogatepass")
+    digest = sha256(told).hexdigest()
     id_ = WorkloadId(workloads[0].namespace, digest[:_DIGITS], name)
     return Subject(id_, workloads, selector)
 
@@ -222,7 +223,7 @@ def _shared_draft(
 
 
 def _workloads(drafts: Iterable[Draft]) -> tuple[WorkloadId, ...]:
-    return tuple(sorted(id_ for draft in drafts for id_ in draft.subject.workloads))
+    return tuple(sorted({id_ for draft in drafts for id_ in draft.subject.workloads}))
 
 
 def _name_of_all(workloads: Iterable[WorkloadId]) -> str:

@@ -36,6 +36,7 @@ from infer.exposure import (
     opened_ranges,
 )
 from infer.generalize import generalise_namespaces
+from infer.label_notices import label_notices
 from infer.model import (
     Connection,
     Inventory,
@@ -142,6 +143,7 @@ class Suggestion:
         first_seen: of the records in the window; None where the log has no times.
         last_seen: likewise.
         existing: what the policies allow together with existing ones, if those were given.
+        layout: how the policies are cut.
         proposed: the roles that behaviour suggests; None where they were not asked for.
         dynamic: the ranges of which servers draw their ports, and for what these stand.
     """
@@ -160,6 +162,7 @@ class Suggestion:
     existing: Existing | None = None
     proposed: tuple[Proposal, ...] | None = None
     dynamic: DynamicPorts = NO_DYNAMIC_PORTS
+    layout: Layout = Layout.WORKLOAD
 
     @property
     def findings(self) -> tuple[Notice, ...]:
@@ -347,6 +350,7 @@ def _conclude(scene: Scene, decided: _Decided, options: Options) -> Suggestion:
         existing=existing,
         proposed=_proposed(scene) if options.propose else None,
         dynamic=decided.dynamic,
+        layout=options.layout,
     )
 
 
@@ -387,7 +391,7 @@ def _notices(
     known, chosen = {w.id.namespace for w in scene.grouped.workloads}, decided.namespaces
     yield from skipped_namespaces(known, chosen)
     yield from policy_notices(decided.policies, options.profile, scene.selected, known, chosen)
-    yield from (Notice("labels-changed", text) for text in scene.grouped.warnings)
+    yield from label_notices(scene.selected, scene.grouped.workloads)
     yield from (Notice("inventory", text) for text in scene.inventory.warnings)
     yield from scene.assigned.notices
     yield from broken_promises(coverage, exposure)

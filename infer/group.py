@@ -48,12 +48,10 @@ class Grouped:
         workloads: sorted by id; with those of the inventory that no traffic shows.
         parties: for each endpoint its party; None where its ``reason`` leaves it out, and for a
             Service address, which stands for several.
-        warnings: labels that changed half-way, named.
     """
 
     workloads: tuple[Workload, ...]
     parties: tuple[Party | None, ...]
-    warnings: tuple[str, ...]
 
 
 def group_endpoints(endpoints: Iterable[Endpoint], inventory: Inventory) -> Grouped:
@@ -68,7 +66,7 @@ def group_endpoints(endpoints: Iterable[Endpoint], inventory: Inventory) -> Grou
     workloads = tuple(sorted({*named, *nameless.values()}, key=lambda w: w.id))
     found = _membership(named)
     parties = tuple(_party(end, found, nameless) for end in ends)
-    return Grouped(workloads, parties, tuple(_changed_labels(workloads)))
+    return Grouped(workloads, parties)
 
 
 def _own_selectors(inventory: Inventory) -> dict[WorkloadId, LabelSelector]:
@@ -211,18 +209,6 @@ def _membership(workloads: Iterable[Workload]) -> dict[tuple[str, str], Workload
         for workload in workloads
         for member in workload.members
     }
-
-
-def _changed_labels(workloads: Iterable[Workload]) -> Iterable[str]:
-    """A sentence for each workload whose pods do not agree on a stable label."""
-    for workload in workloads:
-        values: dict[str, set[str]] = {}
-        for member in workload.members:
-            for key, value in stable_labels(member.labels or ()):
-                values.setdefault(key, set()).add(value)
-        for key in sorted(k for k, found in values.items() if len(found) > 1):
-            shown = ", ".join(sorted(values[key])[:3])
-            yield f"label {key} of {workload.id} differs among its pods ({shown}): not used"
 
 
 # ---- parties -----------------------------------------------------------------------------------

@@ -261,11 +261,21 @@ class Workload:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """The pods that one policy selects: one workload, or several that labels cannot tell apart."""
+    """The pods of one workload, or of several that labels cannot tell apart.
+
+    Where labels changed half-way so that no one selector fits all pods, ``former`` selects those
+    with earlier labels.
+    """
 
     id: WorkloadId
     workloads: tuple[WorkloadId, ...]
     selector: LabelSelector
+    former: tuple[LabelSelector, ...] = ()
+
+    @property
+    def selectors(self) -> tuple[LabelSelector, ...]:
+        """All selectors, the newest labels first."""
+        return (self.selector, *self.former)
 
 
 # ---- what was seen -----------------------------------------------------------------------------

@@ -7,13 +7,17 @@ budget lets in. Single addresses are blocks from here on.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Final
 
 from infer.aggregate import EXACT, CidrBudget, aggregate_addresses
 from infer.allow import Allowance
 from infer.collapse import collapse_rules
 from infer.model import Subject, WorkloadId
 from infer.netpol import Direction, IpBlock, Peer, PortSet, Rule
+
+FORMER: Final = "former"
+"""What the policy of pods with earlier labels is called, behind its workload's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,7 @@ def draft_policies(
     isolated: Mapping[WorkloadId, frozenset[Direction]],
     budget: CidrBudget = EXACT,
 ) -> tuple[Draft, ...]:
-    """One draft for each subject that is isolated in some direction, in the order of subjects.
+    """One draft for each selector of a subject that is isolated in some direction, in their order.
 
     Args:
         subjects: the subjects in scope.
@@ -77,8 +81,16 @@ def draft_policies(
         found = (books.get((subject.id, d)) for d in Direction if d in closed)
         needs = tuple(need for book in found if book for need in book.needs(budget))
         if closed:
-            drafts.append(Draft(subject, closed, needs))
+            drafts += [Draft(each, closed, needs) for each in _by_selector(subject)]
     return tuple(drafts)
+
+
+def _by_selector(subject: Subject) -> Iterator[Subject]:
+    """The subject, and one of its own for the pods with each earlier set of labels."""
+    yield subject
+    for number, selector in enumerate(subject.former, 1):
+        name = f"{subject.id.name}-{FORMER}{number if number > 1 else ''}"
+        yield Subject(replace(subject.id, kind=FORMER, name=name), subject.workloads, selector)
 
 
 @dataclass(slots=True)

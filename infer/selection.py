@@ -1,7 +1,8 @@
 """The label selector of a set of pods: the owner's own, else the smallest that tells them apart.
 
 Exact over the known pods: a selector matches every known pod of its workload and no other known
-pod of its namespace, or the workloads that it cannot tell apart are one subject and named.
+pod of its namespace, or the workloads that it cannot tell apart are one subject and named. Where
+labels changed half-way it takes old and new values; where no one selector can, there are several.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import combinations
 from typing import Final
 
@@ -29,6 +31,14 @@ _MOST_KEYS: Final = 3
 _TRIED: Final = 8
 """Label keys that are tried at all before all stable labels are taken, the most telling first."""
 
+_FEW_VALUES: Final = 4
+"""Values of a label that are old and new names of one workload, rather than a copy's number."""
+
+_FEW_CHANGES: Final = 4
+"""Label sets of one workload that get a selector each."""
+
+_LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
+
 _USUAL_KEYS: Final = ("app", "app.kubernetes.io/name", "k8s-app")
 
 
@@ -37,14 +47,12 @@ class Selected:
     """The subjects of a cluster.
 
     Attributes:
-        subjects: sorted by their first workload; each has a selector that no other matches.
+        subjects: sorted by their first workload; each has selectors that match nobody else.
         unselectable: workloads whose labels nobody knows, sorted.
-        warnings: workloads that labels cannot tell apart, named.
     """
 
     subjects: tuple[Subject, ...]
     unselectable: tuple[WorkloadId, ...]
-    warnings: tuple[str, ...]
 
 
 def select_subjects(workloads: Iterable[Workload]) -> Selected:
@@ -56,7 +64,6 @@ def select_subjects(workloads: Iterable[Workload]) -> Selected:
     return Selected(
         tuple(subject for part in parts for subject in part.subjects),
         tuple(id_ for part in parts for id_ in part.unselectable),
-        tuple(warning for part in parts for warning in part.warnings),
     )
 
 
@@ -64,15 +71,15 @@ def _select_namespace(workloads: list[Workload]) -> Selected:
     told = [w for w in workloads if w.stable is not None]
     pods = _Pods.of(told)
     groups = {w.id: _Group((w,)) for w in told}  # by every workload of the group
-    found: dict[_Group, LabelSelector] = {}
+    found: dict[_Group, tuple[LabelSelector, ...]] = {}
     hopeless = [w.id for w in workloads if w.stable is None]
     waiting = [*groups.values()]
     while waiting:
         group = waiting.pop()
         if group in found or groups.get(group.id) is not group:
             continue  # joined to another since
-        if selector := _selector(group, pods):
-            found[group] = selector
+        if selectors := _selectors(group, pods):
+            found[group] = selectors
             continue
         mixed = {groups[id_] for id_ in pods.mixed_up(group) if id_ in groups}
         if mixed:
@@ -83,14 +90,9 @@ def _select_namespace(workloads: list[Workload]) -> Selected:
         else:
             hopeless += group.ids
             groups = {id_: g for id_, g in groups.items() if g is not group}
-    subjects = sorted((Subject(g.id, g.ids, s) for g, s in found.items()), key=lambda s: s.id)
-    warnings = tuple(_cannot_tell(s) for s in subjects if len(s.workloads) > 1)
-    return Selected(tuple(subjects), tuple(sorted(hopeless)), warnings)
-
-
-def _cannot_tell(subject: Subject) -> str:
-    names = " and ".join(str(id_) for id_ in subject.workloads)
-    return f"labels cannot tell {names} apart: one policy covers all of them"
+    made = (Subject(g.id, g.ids, s[0], s[1:]) for g, s in found.items())
+    subjects = sorted(made, key=lambda s: s.id)
+    return Selected(tuple(subjects), tuple(sorted(hopeless)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,22 +114,19 @@ class _Group:
         return self.workloads[0].id
 
     @property
-    def stable(self) -> Labels:
-        """Stable labels of all pods; where a change left none, those of the newest pod."""
-        return self.shared or self._newest()
-
-    @property
     def shared(self) -> Labels:
         """Stable labels of all pods."""
         first, *rest = (set(w.stable or ()) for w in self.workloads)
         return tuple(sorted(first.intersection(*rest)))
 
-    def _newest(self) -> Labels:
-        if len(self.workloads) > 1:
-            return ()
-        members = self.workloads[0].members
-        dated = [(m.last_seen, m.name, m.labels) for m in members if m.last_seen and m.labels]
-        return stable_labels(max(dated)[2]) if dated else ()
+    def changes(self) -> list[Labels]:
+        """The stable labels of its pods, each set once, the newest first."""
+        last: dict[Labels, datetime] = {}
+        for member in (member for workload in self.workloads for member in workload.members):
+            if member.labels is not None:
+                labels = stable_labels(member.labels)
+                last[labels] = max(last.get(labels, _LONG_AGO), member.last_seen or _LONG_AGO)
+        return sorted(last, key=lambda labels: (last[labels], labels), reverse=True)
 
     @property
     def own(self) -> LabelSelector | None:
@@ -212,39 +211,90 @@ class _Pods:
         return {self.owners[n] for n in others if not _foreign_keys([self.labels[n]], own)}
 
 
-def _selector(group: _Group, pods: _Pods) -> LabelSelector | None:
-    """The first selector that matches all current pods of the group and none of the others."""
+def _selectors(group: _Group, pods: _Pods) -> tuple[LabelSelector, ...]:
+    """One that matches all pods of the group and none of the others; else one for each label set.
+
+    The newest labels come first; nothing where some pods cannot be told from others.
+    """
     mine = pods.of_group(group)
-    # Where labels changed half-way, the stable ones are those of the newest pods.
-    current = pods.carriers(group.stable) & mine
-    return next(
-        (s for s in _candidates(group, pods, mine)
-         if s.requirements and current <= pods.matching(s) <= mine),
-        None,
-    )  # fmt: skip
+    selector = _first(_candidates(group.own, group.shared, pods, mine, mine), pods, mine, mine)
+    if selector:
+        return (selector,)
+    parts = group.changes()
+    if not 1 < len(parts) <= _FEW_CHANGES:
+        return ()
+    found = [_of_part(labels, pods, mine) for labels in parts]
+    return tuple(selector for selector in found if selector) if all(found) else ()
 
 
-def _candidates(group: _Group, pods: _Pods, mine: frozenset[int]) -> Iterator[LabelSelector]:
-    if group.own is not None:
-        yield group.own
-        yield _with_absent_keys(group.own, pods, mine)
-    if not group.shared:
-        yield from _with_any_value(pods, mine)
-    labels = dict(group.stable)
-    for chosen in _key_sets(sorted(labels, key=preference)[:_TRIED]):
+def _of_part(labels: Labels, pods: _Pods, mine: frozenset[int]) -> LabelSelector | None:
+    """A selector for those pods of a workload that carried these labels for a while."""
+    part = frozenset(number for number in mine if pods.stable(number) == labels)
+    return _first(_candidates(None, labels, pods, mine, part), pods, mine, part)
+
+
+def _first(
+    candidates: Iterable[LabelSelector], pods: _Pods, mine: frozenset[int], wanted: frozenset[int]
+) -> LabelSelector | None:
+    """The first selector that matches all pods that are wanted, and only pods of the group."""
+    return next((s for s in candidates if s.requirements and wanted <= pods.matching(s) <= mine),
+                None)  # fmt: skip
+
+
+def _candidates(
+    own: LabelSelector | None,
+    shared: Labels,
+    pods: _Pods,
+    mine: frozenset[int],
+    wanted: frozenset[int],
+) -> Iterator[LabelSelector]:
+    """Selectors to try, the best first: of all wanted pods' labels, then of what others lack."""
+    if own is not None:
+        yield own
+        yield _with_absent_keys(own, pods, mine, wanted)
+    labels = dict(shared)
+    sets = _key_sets(sorted(labels, key=preference)[:_TRIED])
+    telling = [chosen for chosen in sets if any(map(names_workload, chosen))]
+    whole = LabelSelector.of(labels)
+    changed = _changed(labels, pods, wanted)
+    renamed = [r for r in changed if names_workload(r.key) and len(r.values) <= _FEW_VALUES]
+    yield from _that_tell(labels, telling, pods, mine)
+    for requirement in renamed:
+        for chosen in ((), *sets):
+            kept = LabelSelector.of({key: labels[key] for key in chosen})
+            yield LabelSelector((requirement, *kept.requirements))
+        either = LabelSelector((requirement, *whole.requirements))
+        yield _with_absent_keys(either, pods, mine, wanted)
+    yield from _that_tell(labels, sets[len(telling) :], pods, mine)
+    yield whole
+    if labels or not any(map(pods.stable, wanted)):  # absence alone is for pods without labels
+        yield _with_absent_keys(whole, pods, mine, wanted)
+    for requirement in changed:
+        either = LabelSelector((requirement, *whole.requirements))
+        yield either
+        yield _with_absent_keys(either, pods, mine, wanted)
+
+
+def _that_tell(
+    labels: Mapping[str, str],
+    sets: Iterable[tuple[str, ...]],
+    pods: _Pods,
+    mine: frozenset[int],
+) -> Iterator[LabelSelector]:
+    """The labels of each key set that no other pod carries."""
+    for chosen in sets:
         if pods.carriers((key, labels[key]) for key in chosen) <= mine:
             yield LabelSelector.of({key: labels[key] for key in chosen})
-    whole = LabelSelector.of(labels)
-    yield whole
-    yield _with_absent_keys(whole, pods, mine)
 
 
-def _with_any_value(pods: _Pods, mine: frozenset[int]) -> Iterator[LabelSelector]:
-    """One key that all pods carry, with each of their values: old and new ones of a relabelling."""
-    common = set.intersection(*(pods.keys([number]) for number in mine))
-    for key in sorted((key for key in common if not is_volatile(key)), key=preference):
-        values = tuple(pods.labels[number][key] for number in mine)
-        yield LabelSelector((Requirement(key, Operator.IN, values),))
+def _changed(labels: Mapping[str, str], pods: _Pods, wanted: frozenset[int]) -> list[Requirement]:
+    """The keys that all pods carry with different values, with each value: old and new ones."""
+    common = set.intersection(*(pods.keys([number]) for number in wanted))
+    keys = sorted((k for k in common if k not in labels and not is_volatile(k)), key=preference)
+    return [
+        Requirement(key, Operator.IN, tuple(pods.labels[number][key] for number in wanted))
+        for key in keys
+    ]
 
 
 def _key_sets(keys: list[str]) -> list[tuple[str, ...]]:
@@ -257,13 +307,15 @@ def _key_sets(keys: list[str]) -> list[tuple[str, ...]]:
     return sorted(sets, key=lambda chosen: not any(names_workload(key) for key in chosen))
 
 
-def _with_absent_keys(selector: LabelSelector, pods: _Pods, mine: frozenset[int]) -> LabelSelector:
+def _with_absent_keys(
+    selector: LabelSelector, pods: _Pods, mine: frozenset[int], wanted: frozenset[int]
+) -> LabelSelector:
     """The selector, plus ``DoesNotExist`` on keys that only the other matching pods carry.
 
     With no label at all and nobody else to set apart, the usual keys are named, so that pods
     which come later with labels of their own are not selected.
     """
-    own = pods.keys(mine)
+    own = pods.keys(wanted)
     absent = _cover([pods.labels[n] for n in sorted(pods.matching(selector) - mine)], own)
     if not absent and not selector.requirements:
         absent = [key for key in _USUAL_KEYS if key not in own]

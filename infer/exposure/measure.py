@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Final
 
@@ -23,8 +24,10 @@ from infer.netpol import (
     Protocol,
     Reachability,
 )
+from infer.owners import stable_labels
 
 _POSSIBLE_PORTS: Final = PortSet.ALL.count
+_LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,7 @@ class Known:
 def measure_exposure(
     policies: Iterable[NetworkPolicy], seen: Sequence[Seen], known: Known, profile: Profile
 ) -> Exposure:
-    """The exposure under ``policies``, exact over the workloads' stable labels.
+    """The exposure under ``policies``, exact over each workload's newest labels.
 
     Ranges of ports count as a whole, whatever the profile makes of ``endPort``.
     """
@@ -141,15 +144,22 @@ def stand_ins(known: Known) -> dict[WorkloadId, Pod]:
 
 
 def _stand_in(workload: Workload) -> Pod:
-    """One pod with what all pods of the workload share or have: labels, ports and addresses.
+    """One pod with the newest labels of the workload, and with all of its ports and addresses.
 
     With the addresses, a block that reaches pods counts as reaching them.
     """
     ports = {port for member in workload.members for port in member.ports or ()}
     ips = tuple(ip for member in workload.members for ip in member.ips)
     name = f"{workload.id.kind}:{workload.id.name}"
-    labels = workload.stable or ()
+    labels = _newest_labels(workload)
     return Pod(workload.id.namespace, name, labels, ips, ports=tuple(sorted(ports)))
+
+
+def _newest_labels(workload: Workload) -> Labels:
+    """The stable labels of the pod that was seen last: where labels changed, the new ones."""
+    known = [m for m in workload.members if m.labels is not None]
+    newest = max(known, key=lambda m: (m.last_seen or _LONG_AGO, m.name, m.labels))
+    return stable_labels(newest.labels or ())
 
 
 _Pair = tuple[Party, Party]

@@ -11,6 +11,7 @@ from infer.allow import Ground
 from infer.assemble import RuleEvidence
 from infer.generate import Suggestion
 from infer.model import Address, Connection, Party, Seen, WorkloadId
+from infer.needs import FORMER
 from infer.netpol import Direction, NetworkPolicy
 
 _SHOWN = 8
@@ -48,7 +49,8 @@ def _of_policy(
             f"Every pod of namespace {policy.namespace}: what no other policy allows is denied."
         ]
     rules = by_policy.get(policy.full_name, [])
-    lines = [_listed(map(_workload, subject.workloads))]
+    earlier = " (pods with earlier labels)" if subject.id.kind == FORMER else ""
+    lines = [_listed(map(_workload, subject.workloads)) + earlier]
     lines += [_of_rule(rule, names) for rule in rules]
     for direction in Direction:
         if direction in policy.isolates and not policy.rules(direction):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from infer.assemble import Layout
 from infer.emit.kubernetes import emit
 from infer.files import Written
 from infer.generate import Suggestion
@@ -87,7 +88,7 @@ def _target(suggestion: Suggestion, delivered: Delivered) -> str:
 def _commands(suggestion: Suggestion, target: str) -> Iterator[Line]:
     """Default-denies go first: what loses its allow policy before them would be cut off."""
     aside = "  # standard output, saved" if target == _SAVED else ""
-    shared = _in_several(suggestion)
+    shared = _in_several(suggestion) if suggestion.layout is Layout.COMPACT else []
     yield _command("review", f"kubectl diff {target}{aside}")
     if shared:
         yield _command("open", _opened(shared))

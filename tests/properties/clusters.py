@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
@@ -228,27 +228,13 @@ def teams(draw: st.DrawFn, labels: st.SearchStrategy[dict[str, str] | None]) -> 
     ]
 
 
-def _compatible(found: Iterable[list[Endpoint]]) -> Iterator[list[Endpoint]]:
-    """Teams without those that take another's name and share no label with it.
-
-    Of pods that share nothing the newest decide, so the law of soundness is not theirs.
-    """
-    apps: dict[tuple[str, str], str | None] = {}
-    for team in found:
-        name = (team[0].namespace, team[0].pod.split("-", maxsplit=1)[0])
-        app = dict(team[0].labels or ()).get("app")
-        if name not in apps or (app and apps[name] == app):
-            apps[name] = app
-            yield team
-
-
 @st.composite
 def clusters(draw: st.DrawFn, min_talks: int = 0) -> Cluster:
     """A cluster with a few workloads, some without labels or with labels that nobody logged."""
     odd: st.SearchStrategy[dict[str, str] | None] = draw(st.sampled_from([st.just({}), st.none()]))
     labels = st.one_of(_label_sets, _label_sets, _label_sets, odd)
     found = draw(st.lists(teams(labels), min_size=1, max_size=6))
-    pods = {(end.namespace, end.pod): end for team in _compatible(found) for end in team}
+    pods = {(end.namespace, end.pod): end for team in found for end in team}
     endpoints = (*pods.values(), RESOLVER, *OUTSIDE)
     inside = st.integers(0, len(pods))
     anybody = st.integers(0, len(endpoints) - 1)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from infer.model import Member, Subject, Workload, as_labels
 from infer.netpol import LabelSelector, Operator, Requirement
+from infer.owners import shared_labels
 from infer.selection import Selected, select_subjects
 from rules.world import at, id_of, workload
 
@@ -112,9 +113,6 @@ def test_identical_labels_are_one_subject_and_named() -> None:
     found = select_subjects([workload("b", {"app": "x"}), workload("a", {"app": "x"})])
 
     assert (id_of("a"), id_of("b")) == subject(found).workloads
-    assert (found.warnings) == (
-        "labels cannot tell shop/a and shop/b apart: one policy covers all of them",
-    )
 
 
 def test_merging_does_not_take_in_others() -> None:
@@ -176,14 +174,84 @@ def test_every_pod_is_matched() -> None:
     assert of(app="web") == selectors(web, cart)["web"]
 
 
+def changing(*label_sets: Mapping[str, str]) -> Workload:
+    """A workload whose pods carried these labels one after another."""
+    members = tuple(
+        Member(f"w-{n}", as_labels(labels), last_seen=at(n)) for n, labels in enumerate(label_sets)
+    )
+    shared = shared_labels(member.labels or () for member in members)
+    return Workload(id_of("web"), members, shared, owned=True)
+
+
+DB = workload("db", {"app": "db"})
+
+
 def test_labels_that_changed_completely() -> None:
-    """Where a change left nothing in common, the newest pod's labels decide."""
-    members = (
-        Member("a", as_labels({"app": "old"}), last_seen=at(1)),
-        Member("b", as_labels({"name": "new"}), last_seen=at(2)),
+    """Where no one selector fits old and new pods, there is one for each, the newest first."""
+    found = select_subjects([changing({"app": "old"}, {"name": "new"}), DB])
+
+    assert found.subjects[1].selectors == (of(name="new"), of(app="old"))
+
+
+def test_a_key_that_was_renamed() -> None:
+    """The absence of others' keys does not stand for what the pods do carry."""
+    found = select_subjects([changing({"k8s-app": "web"}, {"component": "web"}), DB])
+
+    assert found.subjects[1].selectors == (
+        of(component="web"),
+        LabelSelector.of({"k8s-app": "web"}),
     )
 
-    assert {"web": of(name="new")} == selectors(Workload(id_of("web"), members, (), owned=True))
+
+def test_a_label_that_came_half_way() -> None:
+    """Pods from before it are those without it, where another workload carries it as well."""
+    canary = workload("canary", {"app": "web", "track": "canary"})
+    changed = changing({"app": "web"}, {"app": "web", "track": "stable"})
+
+    found = {s.id.name: s.selectors for s in select_subjects([changed, canary, DB]).subjects}
+
+    assert found["web"] == (of(app="web", track="stable"), without(of(app="web"), "track"))
+    assert found["canary"] == (of(app="web", track="canary"),)
+
+
+def test_a_new_name_before_a_shared_variant() -> None:
+    """Both names of the workload tell it better than a tier that the next one may have too."""
+    changed = changing({"app": "old", "tier": "front"}, {"app": "new", "tier": "front"})
+
+    found = selectors(changed, workload("db", {"app": "db", "tier": "back"}))
+
+    assert found["web"] == LabelSelector((Requirement("app", Operator.IN, ("new", "old")),))
+
+
+def test_both_names_with_what_sets_them_apart() -> None:
+    """Where another pod carries one of the names, shared or absent labels join in."""
+    either = Requirement("app", Operator.IN, ("new", "old"))
+    changed = changing({"app": "old", "tier": "front"}, {"app": "new", "tier": "front"})
+    back = workload("back", {"app": "old", "tier": "back"})
+    canary = workload("canary", {"app": "old", "tier": "front", "track": "canary"})
+    tier = of(tier="front").requirements
+
+    assert selectors(changed, back, DB)["web"] == LabelSelector((either, *tier))
+    assert selectors(changed, canary, DB)["web"] == without(LabelSelector((either, *tier)), "track")
+
+
+def test_numbered_copies_are_no_names() -> None:
+    """Many values of a label under one owner are copies: the next copy has a further one."""
+    copies = [{"component": f"worker-{n}", "tier": "front"} for n in range(6)]
+
+    assert selectors(changing(*copies), DB)["web"] == of(tier="front")
+
+
+def test_earlier_labels_that_others_carry_are_one_subject_with_them() -> None:
+    """Nobody is cut: what cannot be told apart is together, and named."""
+    changed = changing({"app": "old"}, {"name": "new"})
+    other = workload("other", {"app": "old"})
+
+    found = select_subjects([changed, other, DB])
+
+    both = next(s for s in found.subjects if s.id == other.id)
+    assert both.workloads == (other.id, changed.id)
+    assert both.selectors == (of(name="new"), of(app="old"))
 
 
 def test_a_label_that_changed_is_asked_for_with_both_values() -> None:
