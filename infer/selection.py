@@ -289,7 +289,7 @@ def _that_tell(
 
 def _changed(labels: Mapping[str, str], pods: _Pods, wanted: frozenset[int]) -> list[Requirement]:
     """The keys that all pods carry with different values, with each value: old and new ones."""
-    common = set.intersection(*(pods.keys([number]) for number in wanted))
+    common = set.intersection(*(pods.keys([number]) for number in wanted)) if wanted else set()
     keys = sorted((k for k in common if k not in labels and not is_volatile(k)), key=preference)
     return [
         Requirement(key, Operator.IN, tuple(pods.labels[number][key] for number in wanted))
