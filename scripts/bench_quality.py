@@ -75,12 +75,12 @@ def cases(sizes: Iterable[int], seeds: str) -> Iterator[Case]:
 
 def misses(found: Measured) -> Iterator[str]:
     """Every target that is missed, in words."""
-    true = ("true", *(f"seen in {window}" for window in WINDOWS), *CHANGES)
+    true = ("true", "compact", *(f"seen in {window}" for window in WINDOWS), *CHANGES)
     for title in true:
         if found.share(f"{title}, allowed", title) < 1:
             cut = [each for each in found.cut if each.startswith(f"{title}: ")]
             yield f"{title}: {len(cut)} connections are cut, such as {cut[0]}"
-    for reason in ("over", "later"):
+    for reason in ("over", "later", "compact"):
         if found.excess[reason]:
             yield f"{found.excess[reason]:,} ports are over-granted ({reason})"
     if found.size.rules != found.bound.rules:
@@ -107,8 +107,7 @@ def _cells(way: str, found: Measured) -> Iterator[str]:
         (found.size.peers, found.bound.peers),
     ):
         yield f"{one:,} ({fewest:,})" if ours else f"{one:,}"
-    alone = found.lines["ingress"]
-    yield f"{found.lines['both']:,}" + (f"; ingress alone {alone:,}" if alone else "")
+    yield _lines(found) if ours else f"{found.lines['both']:,}"
     survived = sum(found.connections[f"{change}, allowed"] for change in CHANGES)
     yield _share(survived / sum(found.connections[change] for change in CHANGES))
     seen = [f"seen in {window}" for window in WINDOWS]
@@ -118,6 +117,12 @@ def _cells(way: str, found: Measured) -> Iterator[str]:
     yield f"{found.clusters - found.unstable} of {found.clusters}"
     for title in seen:
         yield _share(found.share(f"{title}, allowed", title))
+
+
+def _lines(found: Measured) -> str:
+    """Of both layouts; and for ingress alone where own policies, which say no more, stand beside."""
+    shown = f"{found.lines['both']:,}; compact {found.lines['compact']:,}"
+    return f"{shown}; ingress {found.lines['ingress']:,}" if found.lines["own"] else shown
 
 
 def _share(share: float) -> str:

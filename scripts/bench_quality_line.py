@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 
 from bench_quality_cases import Case
 from bench_quality_truth import Groups
+from infer.assemble import Layout
 from infer.emit.kubernetes import emit
 from infer.engines.local import Span, read_logs, session
 from infer.errors import Location
@@ -37,13 +38,14 @@ from simulator.files import compact_json, write_json, write_lines
 class Line:
     """What ``netinfer generate`` makes of one log.
 
-    ``text`` is what it prints; ``policies`` are read back from that; ``ingress`` are those for
-    ``--direction ingress``, where they were asked for.
+    ``text`` is what it prints; ``policies`` are read back from that; ``compact`` are those of
+    ``--layout compact``, and ``ingress`` those of ``--direction ingress``, where asked for.
     """
 
     suggestion: Suggestion
     text: str
     policies: tuple[NetworkPolicy, ...]
+    compact: tuple[NetworkPolicy, ...] = ()
     ingress: tuple[NetworkPolicy, ...] = ()
 
     @property
@@ -57,7 +59,7 @@ class Line:
 
 
 def generate(
-    case: Case, connections: Sequence[SimConnection], *, shuffled: int = 0, inward: bool = False
+    case: Case, connections: Sequence[SimConnection], *, shuffled: int = 0, variants: bool = False
 ) -> Line:
     """The whole line over a log of the connections.
 
@@ -65,19 +67,19 @@ def generate(
         case: whose cluster it is, and how it logs.
         connections: in order.
         shuffled: the seed by which records are put in another order; 0: they stay in order.
-        inward: whether policies for ingress alone are wanted too.
+        variants: whether the compact layout, and policies for ingress alone, are wanted too.
     """
     scene = _scene(case, connections, shuffled)
     suggestion = suggest_for_scene(scene, Options())
     manifests = [emit(policy) for policy in suggestion.policies]
     text = dump_manifests(manifests, comment_lines(suggestion))
     values = [document.value for document in load_documents(text, "printed")]
-    ingress = Options(directions=(Direction.INGRESS,))
+    others = (Options(layout=Layout.COMPACT), Options(directions=(Direction.INGRESS,)))
     return Line(
         suggestion,
         text,
         parse_policies(values, Location("printed")).policies,
-        suggest_for_scene(scene, ingress).policies if inward else (),
+        *(suggest_for_scene(scene, each).policies for each in others if variants),
     )
 
 

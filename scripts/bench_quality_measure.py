@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
 
@@ -33,12 +33,13 @@ class Measured:
             and by window those ``seen`` in it and of these allowed by policies made from it alone;
             by change those of a later log and of these allowed.
         excess: what is allowed beyond the truth, by reason, as ``bench_quality_truth.excess`` has
-            it; ``later`` is the over-grant after changes.
+            it; ``later`` is the over-grant after changes, ``compact`` what the compact layout
+            allows more than the other.
         left_out: connections for which no policy was made, by the reason that is given.
         size: rules and peers.
         bound: the fewest there can be.
-        lines: of YAML without comments, for ``both`` directions, ``ingress`` alone, and of the
-            ``own`` policies of those clusters that have some.
+        lines: of YAML without comments, for ``both`` directions, the same in the ``compact``
+            layout, ``ingress`` alone, and of the ``own`` policies where a cluster has some.
         unstable: clusters with other bytes after reordering and doubling.
         cut: true connections that are not allowed, in words.
     """
@@ -68,20 +69,25 @@ class Measured:
 def measure(case: Case, ways: Sequence[str] = WAYS) -> dict[str, Measured]:
     """The case by each of the ways that it has."""
     day = case.traffic()
-    truth = Truth.of(case.cluster, day)
+    judge = _Judge.of(case, day)
     makers: dict[str, Callable[[], Measured]] = {
-        NETINFER: lambda: _netinfer(case, day, truth),
-        NAIVE: lambda: _naive(case, day, truth),
-        OWN: lambda: _judged(case, truth, case.own or (), {}),
+        NETINFER: lambda: _netinfer(judge, day),
+        NAIVE: lambda: _naive(judge, day),
+        OWN: lambda: judge.measure(case.own or (), {}),
     }
     return {way: makers[way]() for way in ways if way != OWN or case.own}
 
 
-def _netinfer(case: Case, day: Sequence[SimConnection], truth: Truth) -> Measured:
-    line = generate(case, in_order([*day, *case.noise]), inward=case.own is not None)
-    found = _judged(case, truth, line.policies, line.groups)
+def _netinfer(judge: _Judge, day: Sequence[SimConnection]) -> Measured:
+    case = judge.case
+    line = generate(case, in_order([*day, *case.noise]), variants=True)
+    found = judge.measure(line.policies, line.groups)
     found.left_out += Counter(line.suggestion.coverage.connections.left_out)
     found.lines["ingress"] += manifest_lines(line.ingress)
+    found.lines["compact"] += manifest_lines(line.compact)
+    _count(found, "compact", judge.truth, line.compact)
+    wider = excess(judge.truth, line.compact, case.scope, line.groups) - found.excess
+    found.excess["compact"] += sum(wider.values())
     again = generate(case, in_order([*doubled(day), *case.noise]), shuffled=1)
     found.unstable += again.text != line.text
     for window, part in _windows(day):
@@ -90,9 +96,10 @@ def _netinfer(case: Case, day: Sequence[SimConnection], truth: Truth) -> Measure
     return found
 
 
-def _naive(case: Case, day: Sequence[SimConnection], truth: Truth) -> Measured:
+def _naive(judge: _Judge, day: Sequence[SimConnection]) -> Measured:
+    case = judge.case
     policies = naive_policies([*day, *case.noise], case.scope)
-    found = _judged(case, truth, policies, {})
+    found = judge.measure(policies, {})
     found.unstable += naive_policies([*doubled(day), *case.noise], case.scope) != policies
     for window, part in _windows(day):
         made = naive_policies([*part, *case.noise], case.scope)
@@ -113,19 +120,31 @@ def _count(found: Measured, title: str, truth: Truth, policies: Sequence[Network
     found.cut += [f"{title}: {each}" for each in cut]
 
 
-def _judged(
-    case: Case, truth: Truth, policies: Sequence[NetworkPolicy], groups: Groups
-) -> Measured:
-    """What can be told of any policies for the case."""
-    found = Measured(clusters=1, workloads=len(case.cluster.workloads) - 1)
-    _count(found, "true", truth, policies)
-    found.excess += excess(truth, policies, case.scope, groups)
-    found.size = size_of(policies)
-    found.bound = Bound(truth, case.scope, groups, case.known).size()
-    found.lines["both"] += manifest_lines(policies)
-    found.lines["own"] += manifest_lines(case.own or ())
-    for change, cluster in later_states(case.cluster).items():
-        later = Truth.of(cluster, case.later(cluster))
-        _count(found, change, later, policies)
-        found.excess["later"] += excess(later, policies, case.scope, groups)["over"]
-    return found
+@dataclass(frozen=True, slots=True)
+class _Judge:
+    """What is true in a case, now and after each change."""
+
+    case: Case
+    truth: Truth
+    later: Mapping[str, Truth]
+
+    @classmethod
+    def of(cls, case: Case, day: Sequence[SimConnection]) -> _Judge:
+        states = later_states(case.cluster).items()
+        later = {change: Truth.of(state, case.later(state)) for change, state in states}
+        return cls(case, Truth.of(case.cluster, day), later)
+
+    def measure(self, policies: Sequence[NetworkPolicy], groups: Groups) -> Measured:
+        """What can be told of any policies for the case."""
+        case = self.case
+        found = Measured(clusters=1, workloads=len(case.cluster.workloads) - 1)
+        _count(found, "true", self.truth, policies)
+        found.excess += excess(self.truth, policies, case.scope, groups)
+        found.size = size_of(policies)
+        found.bound = Bound(self.truth, case.scope, groups, case.known).size()
+        found.lines["both"] += manifest_lines(policies)
+        found.lines["own"] += manifest_lines(case.own or ())
+        for change, later in self.later.items():
+            _count(found, change, later, policies)
+            found.excess["later"] += excess(later, policies, case.scope, groups)["over"]
+        return found

@@ -139,7 +139,10 @@ class SimCluster:
 
     def pods_of(self, ref: WorkloadRef) -> tuple[SimPod, ...]:
         """The pods of one workload, in layout order; empty for an unknown workload."""
-        return tuple(pod for pod in self.pods if pod.workload.ref == ref)
+        owner = (ref.namespace, ref.name)
+        return tuple(
+            pod for pod in self.pods if (pod.workload.namespace, pod.workload.name) == owner
+        )
 
     def node(self, name: str) -> SimNode:
         """The node of that name; ``KeyError`` when there is none."""

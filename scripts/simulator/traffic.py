@@ -191,8 +191,11 @@ def _vip(cluster: SimCluster, client: SimPeer, edge: SimEdge) -> SimVip | None:
         return None
     if isinstance(edge.server, ApiServer):
         return SimVip("default", "kubernetes", "10.96.0.1", 443)
-    servers = [workload for workload in cluster.workloads if workload.ref == edge.server]
-    for service in cluster.services:
+    if not isinstance(edge.server, WorkloadRef):
+        return None
+    near = [s for s in cluster.services if s.namespace == edge.server.namespace]
+    servers = [w for w in cluster.workloads if near and w.ref == edge.server]
+    for service in near:
         for port in service.ports:
             if _leads_to(servers, service, port, edge) and service.cluster_ip != "None":
                 return SimVip(service.namespace, service.name, service.cluster_ip, port.port)
