@@ -118,10 +118,12 @@ def observed_allowances(
     """
     allowances: list[Allowance] = []
     opened: dict[Open, None] = {}
-    for each in seen:
+    standing = tuple(seen)
+    roaming = frozenset() if node_peers(around.ranges) else _called_by_nodes(standing)
+    for each in standing:
         if each.reason in _NAMELESS:
             opened |= dict.fromkeys(_towards_nobody(each, around))
-        if each.reason or each.local:
+        if each.reason or (each.local and _by_node(each) not in roaming):
             continue
         needs = [_at_one_end(each.connection, direction, around) for direction in Direction]
         for found in (*needs, _from_nodes(each.connection, around) if each.relayed else None):
@@ -130,6 +132,26 @@ def observed_allowances(
             elif found is not None:
                 allowances.append(found)
     return tuple(allowances), tuple(opened)
+
+
+_NodeCall = tuple[Party, str, int]
+
+
+def _called_by_nodes(seen: Iterable[Seen]) -> frozenset[_NodeCall | None]:
+    """Which ports of whom nodes call that are not the server's own.
+
+    There a node that was seen only as the server's own needs the rule too: it calls on when the
+    pod runs elsewhere. A port that only the own node calls is one of probes, which go with the pod.
+    """
+    return frozenset(_by_node(s) for s in seen if not (s.reason or s.local)) - {None}
+
+
+def _by_node(seen: Seen) -> _NodeCall | None:
+    """The server's port that a node calls; None where the client is no node."""
+    connection = seen.connection
+    if isinstance(connection.client, Address) and connection.client.kind is Kind.NODE:
+        return connection.server, connection.protocol, connection.port
+    return None
 
 
 def _towards_nobody(each: Seen, around: Surroundings) -> Iterator[Open]:

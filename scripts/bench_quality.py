@@ -120,7 +120,7 @@ def _cells(way: str, found: Measured) -> Iterator[str]:
 
 
 def _lines(found: Measured) -> str:
-    """Of both layouts; and for ingress alone where own policies, which say no more, stand beside."""
+    """Of both layouts; for ingress alone too where own policies, which say no more, stand by."""
     shown = f"{found.lines['both']:,}; compact {found.lines['compact']:,}"
     return f"{shown}; ingress {found.lines['ingress']:,}" if found.lines["own"] else shown
 

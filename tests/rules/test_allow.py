@@ -158,6 +158,18 @@ def test_nodes_by_observed_addresses() -> None:
     assert (found.peers, found.ips) == ((), ("10.0.0.9",))
 
 
+def test_a_node_that_calls_from_everywhere_is_let_in_from_everywhere() -> None:
+    """Without known node ranges, the own node of the pod needs the rule that other nodes have."""
+    own = seen(address("10.0.0.1", Kind.NODE), WEB.id, local=True)
+    other = seen(address("10.0.0.2", Kind.NODE), WEB.id)
+
+    assert {each.ips for each in needs(around(WEB), own, other)} == {("10.0.0.1",), ("10.0.0.2",)}
+    assert needs(around(WEB), own) == ()
+    assert len(needs(around(WEB, ranges=RANGES), own, other)) == 1
+    elsewhere = seen(address("10.0.0.2", Kind.NODE), WEB.id, 9999)
+    assert [each.ips for each in needs(around(WEB), own, elsewhere)] == [("10.0.0.2",)]
+
+
 def relayed(ranges: Ranges) -> tuple[tuple[Allowance, ...], tuple[Open, ...]]:
     """What a Service's backend needs whose outside client may come by any node."""
     called = replace(seen(address("203.0.113.7"), WEB.id, 8080), relayed=True)
