@@ -141,7 +141,9 @@ def _numbered(connections: pd.DataFrame) -> tuple[list[int], list[int], list[_Ra
     grouped = both.groupby(list(_RAW), dropna=False, sort=False)
     numbers = grouped.ngroup().to_numpy()
     facts = grouped.agg(first=("first", "min"), last=("last", "max")).reset_index()
-    raws = [_raw(*row) for row in facts.itertuples(index=False, name=None)]
+    # Arrow columns hand out values one by one, slowly.
+    plain = facts.astype(object)
+    raws = [_raw(*row) for row in plain.itertuples(index=False, name=None)]
     return list(numbers[: len(connections)]), list(numbers[len(connections) :]), raws
 
 
