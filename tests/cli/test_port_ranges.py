@@ -80,3 +80,21 @@ def test_stats_and_evidence_tell_the_unseen_ports(run: Run, calls: Path, tmp_pat
     ]
     assert {rule["unseen_ports"] for rule in document["evidence"]} == {0, 11, 19}
     assert "it allows 11 ports unseen, of a range of dynamic ports" in told.out
+
+
+def test_a_range_for_clients_outside_is_counted_too(run: Run, tmp_path: Path) -> None:
+    """They come with a new address each time, and get the range from anywhere."""
+    calls = [flow("shop/web", "shop/ftp", 21)]
+    for n, port in enumerate(DRAWN):
+        call = flow("shop/web", "shop/ftp", port, at=n)
+        there = call["flow"]
+        assert isinstance(there, dict)
+        there["IP"] = there["IP"] | {"source": f"203.0.113.{n + 1}"}
+        there["source"] = {"identity": 2, "labels": ["reserved:world"]}
+        calls.append(call)
+    log = write(tmp_path / "calls.jsonl", [*shop(), *(r for c in calls for r in (c, reply(c)))])
+
+    result = run("generate", log, "--profile", "spec", "--exit-zero")
+
+    assert "shop/ftp TCP 30000-30022: 12 of 23 seen, 12 clients" in result.err
+    assert "outside 23, port ranges 11" in result.err

@@ -10,8 +10,10 @@ from infer.netpol import (
     LabelSelector,
     NetworkPolicy,
     PodPeer,
+    Profile,
     Rule,
 )
+from infer.selection import select_subjects
 from rules.world import (
     BOTH,
     address,
@@ -175,3 +177,19 @@ def test_the_order_of_allowances_does_not_matter() -> None:
     other = from_seen(*reversed(connections), workloads=workloads)
 
     assert (one.policies, one.evidence) == (other.policies, other.evidence)
+
+
+def test_parts_of_a_split_rule_have_their_own_connections() -> None:
+    """Where a plugin takes few ports in a rule, each part stands on what was seen of it."""
+    log = [seen(WEB.id, DB.id, port) for port in range(1000, 1100, 2)]
+    allowances, _ = observed_allowances(log, around(WEB, DB))
+    subjects = select_subjects((WEB, DB)).subjects
+    isolated = {subject.id: BOTH for subject in subjects}
+
+    found = assemble_policies(subjects, allowances, isolated, profile=Profile.CILIUM)
+
+    ports = {
+        str(ref): rule.ports for p in found.policies for d in Direction for ref, rule in p.refs(d)
+    }
+    assert [tcp(*(c.port for c in each)) for each in behind(found).values()] == [*ports.values()]
+    assert [len(each) for each in behind(found).values()] == [40, 10, 40, 10]

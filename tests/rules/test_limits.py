@@ -86,6 +86,16 @@ def test_what_was_seen_of_a_range_stands_beside_it() -> None:
     ]
 
 
+def test_each_part_knows_how_it_is_spelt() -> None:
+    """What stands by itself in a part needs no ``endPort`` there."""
+    seen = tcp(*range(30000, 30101, 2))
+
+    first, second = fit_rule(Rule((WEB,), RANGE), seen, Profile.CILIUM)
+
+    assert first.end_port == RANGE - tcp(*range(30000, 30079, 2))
+    assert (second.ports, second.end_port) == (tcp(*range(30080, 30101, 2)), PortSet.NONE)
+
+
 @pytest.mark.parametrize("profile", [Profile.SPEC, Profile.CALICO, Profile.AWS])
 def test_elsewhere_a_range_is_enough(profile: Profile) -> None:
     """Every version counts ``endPort``."""
@@ -137,7 +147,8 @@ def test_rules_for_one_peer_count_together() -> None:
     few = tcp(*range(9000, 9020, 2))
     narrow, wide = IpBlock("10.1.0.0/16"), IpBlock("10.0.0.0/8")
     pods = policy(Rule((WEB,), few), Rule(ANY_PEER, tcp(80)))
-    blocks = policy(Rule((narrow,), few), Rule((wide,), tcp(443)))
+    other = IpBlock("10.2.0.0/16")
+    blocks = policy(Rule((narrow,), few), Rule((other,), few), Rule((wide,), tcp(443)))
 
     assert [each.ports for each in find_crowded([pods, blocks], 1)] == [11, 11]
     assert [each.ports for each in find_crowded([policy(Rule((wide,), few))], 1)] == [10]

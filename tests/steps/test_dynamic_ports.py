@@ -183,6 +183,19 @@ def test_a_declared_port_is_never_swallowed() -> None:
     assert all(connection.port != 30010 for connection in found_ports.of)
 
 
+def test_a_declared_port_is_no_evidence() -> None:
+    """It is not drawn, so it does not make nine ports ten."""
+    assert found(calls(range(30000, 30010)), {FTP: tcp(30005)}) == []
+
+
+def test_a_scanner_is_no_client() -> None:
+    """Two clients stay two, whatever else a third one tried."""
+    work = [call(port, PODS[:2]) for port in range(30000, 30012)]
+    scan = calls(range(30000, 30060), ["probe"], id_of("probe"))
+
+    assert found([*work, *scan]) == []
+
+
 def test_a_range_that_is_declared_port_by_port_is_one() -> None:
     """Container ports and Services have no ranges, so charts write them out."""
     declared: dict[Party, PortSet] = {FTP: tcp(21, *range(21100, 21111))}
