@@ -38,7 +38,11 @@ def moto(root: Path) -> Iterator[str]:
     if python is None:
         pytest.skip(f"no {asked}; scripts/moto_env makes it, NETINFER_MOTO names another Python")
     with subprocess.Popen(
-        [python, "-c", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [python, "-c", SERVER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
     ) as server:
         assert server.stdin is not None
         assert server.stdout is not None

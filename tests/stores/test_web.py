@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from base64 import b64decode
+from http.client import HTTPMessage
 from io import BytesIO
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import Request
 
 import pytest
 
@@ -12,6 +15,7 @@ from cli.conftest import Run
 from infer.errors import InputError
 from infer.sources import at_hand, find_sources
 from infer.stores import shown
+from infer.stores.web import _NoWayDown
 from stores.conftest import serving
 
 
@@ -76,3 +80,18 @@ def test_an_address_is_shown_without_what_is_secret() -> None:
     """On the web; keys of stores are shown as they are."""
     assert shown("https://me:pw@host:8443/a/b.log?sig=x#y") == "https://host:8443/a/b.log"
     assert shown("s3://bucket/what?.log") == "s3://bucket/what?.log"
+
+
+def test_a_safe_address_never_leads_to_one_that_is_not() -> None:
+    """From https a server may point to https only; from http to both."""
+    handler = _NoWayDown()
+
+    def followed(here: str, there: str) -> str:
+        asked = Request(here)  # noqa: S310 - never opened
+        found = handler.redirect_request(asked, BytesIO(), 302, "Found", HTTPMessage(), there)
+        return found.full_url if found else ""
+
+    assert followed("https://a/x", "https://b/y") == "https://b/y"
+    assert followed("http://a/x", "https://b/y") == "https://b/y"
+    with pytest.raises(HTTPError, match="not safe"):
+        followed("https://a/x", "http://b/y")
