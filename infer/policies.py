@@ -19,8 +19,8 @@ def read_policies(arguments: Iterable[str], stdin: IO[bytes]) -> Parsed:
     """The policies of all files, in order; those that an API server would refuse are errors.
 
     Args:
-        arguments: files, directories (read recursively) or ``-``; what ``kubectl get netpol -A
-            -o yaml`` prints is a file too.
+        arguments: files, directories (read recursively, without hidden ones) or ``-``; what
+            ``kubectl get netpol -A -o yaml`` prints is a file too.
         stdin: for ``-``.
 
     Raises:
@@ -68,4 +68,6 @@ def _files(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
     found = (p for p in path.rglob("*") if p.is_file() and p.suffix in _SUFFIXES)
-    return sorted(p for p in found if p.name not in _NOT_POLICIES)
+    # A mounted ConfigMap holds each file once more in a hidden directory.
+    shown = (p for p in found if not any(part[0] == "." for part in p.relative_to(path).parts))
+    return sorted(p for p in shown if p.name not in _NOT_POLICIES)
