@@ -13,7 +13,8 @@ from bench_quality_cases import Case
 from bench_quality_truth import Groups
 from infer.assemble import Layout
 from infer.emit.kubernetes import emit
-from infer.engines.local import Span, read_logs, session
+from infer.engines.files import Span
+from infer.engines.local import read_logs, session
 from infer.errors import Location
 from infer.generate import Options, Suggestion, suggest_for_scene
 from infer.inventory import read_inventory

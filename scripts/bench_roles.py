@@ -24,7 +24,8 @@ import numpy as np
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 
-from infer.engines.local import Span, read_logs, session
+from infer.engines.files import Span
+from infer.engines.local import read_logs, session
 from infer.generate import Options, Suggestion, suggest_policies
 from infer.model import Address, Inventory, Ranges
 from infer.sources import find_sources

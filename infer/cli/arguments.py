@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from infer.errors import UsageError
 
 if TYPE_CHECKING:
-    from infer.engines.local import Span
+    from infer.engines.files import Span
     from infer.model import Ranges
 
 _DURATION: Final = re.compile(r"(?:\d+(?:\.\d+)?(?:d|h|ms|m|s))+")
@@ -31,7 +31,7 @@ def read_span(since: str | None, until: str | None) -> Span:
     Raises:
         UsageError: one is neither, or nothing can lie between them.
     """
-    from infer.engines.local import Span
+    from infer.engines.files import Span
 
     first, last = _time(since, "--since"), _time(until, "--until")
     apart = isinstance(first, datetime) and isinstance(last, datetime) and first >= last

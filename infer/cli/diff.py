@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from infer.cli.complaints import tell_complaints
-from infer.cli.limits import MemoryLimitOption, ThreadsOption, read_limits
+from infer.cli.limits import (
+    Engine,
+    EngineOption,
+    MemoryLimitOption,
+    SchedulerOption,
+    ThreadsOption,
+    read_machine,
+)
 from infer.cli.options import (
     ContextOption,
     FormatOption,
@@ -33,7 +40,7 @@ if TYPE_CHECKING:
 
     from infer.cli.reading import Reading
     from infer.diff import PolicyDiff
-    from infer.engines.local import Span
+    from infer.engines.files import Span
     from infer.model import Inventory
     from infer.netpol import NetworkPolicy, Profile
     from infer.scene import Scene
@@ -102,6 +109,8 @@ def diff(  # noqa: PLR0913, PLR0917 - an option each
     output: ReportOption = Report.TEXT,
     quiet: QuietOption = False,
     threads: ThreadsOption = None,
+    engine: EngineOption = Engine.LOCAL,
+    scheduler: SchedulerOption = None,
     memory_limit: MemoryLimitOption = None,
 ) -> int:
     """Compare policies by what they allow, with the observed traffic behind each difference.
@@ -120,8 +129,8 @@ def diff(  # noqa: PLR0913, PLR0917 - an option each
     before = read_inventory(old_inventory) if old_inventory else None
     asked = _Asked([part.policies for part in parsed], before, now, additive)
     if flows:
-        limits = read_limits(memory_limit, threads)
-        with reading(flows, format, _whole(), inventory=now, quiet=quiet, limits=limits) as found:
+        machine = read_machine(memory_limit, threads, engine, scheduler)
+        with reading(flows, format, _whole(), inventory=now, quiet=quiet, machine=machine) as found:
             observed = _observed(found, now, tuple(namespace), profile, len(paths) < _BOTH)
         logs = found.logs
     else:
@@ -150,7 +159,7 @@ def _check(paths: list[str], flows: list[str]) -> None:
 
 
 def _whole() -> Span:
-    from infer.engines.local import Span
+    from infer.engines.files import Span
 
     return Span()
 

@@ -16,7 +16,14 @@ from infer.cli.layout_options import (
     LayoutChoice,
     LayoutOption,
 )
-from infer.cli.limits import MemoryLimitOption, ThreadsOption, read_limits
+from infer.cli.limits import (
+    Engine,
+    EngineOption,
+    MemoryLimitOption,
+    SchedulerOption,
+    ThreadsOption,
+    read_machine,
+)
 from infer.cli.options import (
     CidrBudgetOption,
     ClusterOption,
@@ -80,6 +87,8 @@ def evidence(  # noqa: PLR0913, PLR0917 - an option each
     output: FormOption = Form.TEXT,
     quiet: QuietOption = False,
     threads: ThreadsOption = None,
+    engine: EngineOption = Engine.LOCAL,
+    scheduler: SchedulerOption = None,
     memory_limit: MemoryLimitOption = None,
 ) -> int:
     """Show the observed traffic behind one rule that generate suggests from the same logs.
@@ -96,7 +105,7 @@ def evidence(  # noqa: PLR0913, PLR0917 - an option each
 
     ref = read_rule(rule)
     span = read_span(since, until)
-    limits = read_limits(memory_limit, threads)
+    machine = read_machine(memory_limit, threads, engine, scheduler)
     options = Options(
         namespaces=tuple(namespace),
         directions=direction.chosen,
@@ -111,7 +120,7 @@ def evidence(  # noqa: PLR0913, PLR0917 - an option each
     )
     known = inventory_of(inventory, from_cluster, context, kubeconfig)
     with reading(
-        flows, format, span, inventory=known, strict=strict, quiet=quiet, limits=limits
+        flows, format, span, inventory=known, strict=strict, quiet=quiet, machine=machine
     ) as found:
         suggestion = suggest_policies(found.con, found.logs.reduction, known, options)
     behind = evidence_behind(ref, suggestion.policies, suggestion.evidence, suggestion.seen)

@@ -13,7 +13,14 @@ from infer.cli.layout_options import (
     LayoutChoice,
     LayoutOption,
 )
-from infer.cli.limits import MemoryLimitOption, ThreadsOption, read_limits
+from infer.cli.limits import (
+    Engine,
+    EngineOption,
+    MemoryLimitOption,
+    SchedulerOption,
+    ThreadsOption,
+    read_machine,
+)
 from infer.cli.options import (
     CidrBudgetOption,
     ClusterOption,
@@ -97,6 +104,8 @@ def generate(  # noqa: PLR0913, PLR0917 - an option each
     exit_zero: ExitZeroOption = False,
     quiet: QuietOption = False,
     threads: ThreadsOption = None,
+    engine: EngineOption = Engine.LOCAL,
+    scheduler: SchedulerOption = None,
     memory_limit: MemoryLimitOption = None,
 ) -> int:
     """Suggest least-privilege NetworkPolicies from observed flows.
@@ -116,13 +125,13 @@ def generate(  # noqa: PLR0913, PLR0917 - an option each
     _check_streams(flows, existing)
     there = _there(existing, lenient=lenient, quiet=quiet)
     span = read_span(since, until)
-    limits = read_limits(memory_limit, threads)
+    machine = read_machine(memory_limit, threads, engine, scheduler)
     ranges = read_ranges(pod_cidr, service_cidr, node_cidr)
     named = read_known_ranges(known_ranges)
     known = inventory_of(inventory, from_cluster, context, kubeconfig)
     stated = read_roles(roles)
     with reading(
-        flows, format, span, inventory=known, strict=strict, quiet=quiet, limits=limits
+        flows, format, span, inventory=known, strict=strict, quiet=quiet, machine=machine
     ) as found:
         options = Options(
             namespaces=tuple(namespace),

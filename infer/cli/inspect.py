@@ -7,7 +7,14 @@ import sys
 from infer.cli.arguments import read_span
 from infer.cli.complaints import tell_complaints
 from infer.cli.explain import Form, FormOption
-from infer.cli.limits import MemoryLimitOption, ThreadsOption, read_limits
+from infer.cli.limits import (
+    Engine,
+    EngineOption,
+    MemoryLimitOption,
+    SchedulerOption,
+    ThreadsOption,
+    read_machine,
+)
 from infer.cli.options import (
     ContextOption,
     FlowsArgument,
@@ -37,6 +44,8 @@ def inspect(  # noqa: PLR0913, PLR0917 - an option each
     output: FormOption = Form.TEXT,
     quiet: QuietOption = False,
     threads: ThreadsOption = None,
+    engine: EngineOption = Engine.LOCAL,
+    scheduler: SchedulerOption = None,
     memory_limit: MemoryLimitOption = None,
 ) -> int:
     """Tell what flow logs are and how much they tell, and what to improve in the logging set-up.
@@ -48,10 +57,10 @@ def inspect(  # noqa: PLR0913, PLR0917 - an option each
     from infer.report.inspection import inspection_json, inspection_text
 
     span = read_span(since, until)
-    limits = read_limits(memory_limit, threads)
+    machine = read_machine(memory_limit, threads, engine, scheduler)
     known = inventory_of(inventory, from_cluster, context, kubeconfig)
     with reading(
-        flows, format, span, inventory=known, strict=strict, quiet=quiet, limits=limits
+        flows, format, span, inventory=known, strict=strict, quiet=quiet, machine=machine
     ) as found:
         recognised = recognise_files(found.sources, format)
         inspection = inspect_logs(found.con, found.logs, recognised, known)

@@ -1,8 +1,10 @@
-"""The options that say how much of the machine a command may take."""
+"""The options that say what reads the logs, and how much of the machine it may take."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -35,6 +37,64 @@ ThreadsOption = Annotated[
         rich_help_panel=_MACHINE,
     ),
 ]
+
+
+class Engine(StrEnum):
+    """What reads and reduces the logs."""
+
+    LOCAL = "local"
+    DASK = "dask"
+
+
+EngineOption = Annotated[
+    Engine,
+    typer.Option(
+        help="What reads the logs: this process, or the workers of a Dask cluster, a file each.",
+        rich_help_panel=_MACHINE,
+    ),
+]
+SchedulerOption = Annotated[
+    str | None,
+    typer.Option(
+        help="The scheduler of the Dask cluster, such as tcp://host:8786.",
+        metavar="ADDRESS",
+        rich_help_panel=_MACHINE,
+    ),
+]
+
+
+def read_scheduler(engine: Engine, scheduler: str | None) -> str | None:
+    """The address of the cluster that reads the logs; None where this process does.
+
+    Raises:
+        UsageError: one of the two options is there without the other.
+    """
+    if engine is Engine.DASK and scheduler is None:
+        hint = "add --scheduler tcp://HOST:8786; 'dask scheduler' starts one"
+        raise UsageError("--engine dask needs --scheduler, which was not given", hint=hint)
+    if engine is Engine.LOCAL and scheduler is not None:
+        hint = "add --engine dask"
+        raise UsageError("--scheduler is for --engine dask, which was not given", hint=hint)
+    return scheduler
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What reads the logs: a Dask cluster by its scheduler's address, else this process."""
+
+    limits: Limits
+    scheduler: str | None
+
+
+def read_machine(
+    memory: str | None, threads: int | None, engine: Engine, scheduler: str | None
+) -> Machine:
+    """What the four options say; where they are silent, what this machine says.
+
+    Raises:
+        UsageError: the size is none, nothing can be read with it, or an option lacks another.
+    """
+    return Machine(read_limits(memory, threads), read_scheduler(engine, scheduler))
 
 
 def read_limits(memory: str | None, threads: int | None) -> Limits:

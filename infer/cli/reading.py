@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from infer.cli.limits import Machine
 from infer.cli.options import ProfileChoice
 from infer.cli.progress import byte_progress
 from infer.cli.terminal import standard_input
@@ -16,8 +17,7 @@ from infer.errors import UsageError
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-    from infer.engines.limits import Limits
-    from infer.engines.local import Span
+    from infer.engines.files import Span
     from infer.model import Inventory
     from infer.netpol import Parsed, Profile
     from infer.schema import LogsRead
@@ -39,30 +39,35 @@ def reading(  # noqa: PLR0913 - an option each
     format_name: str | None,
     span: Span,
     *,
-    limits: Limits,
+    machine: Machine,
     inventory: Inventory | None = None,
     strict: bool = False,
     quiet: bool = False,
 ) -> Iterator[Reading]:
-    """The logs, read with a progress bar where somebody watches.
+    """The logs, read with a progress bar where somebody watches; by a Dask cluster if asked.
 
     The inventory tells, before records are grouped, when addresses change hands.
 
     Raises:
         InputError: as ``read_logs``, and with ``strict`` at the first malformed record.
     """
+    from infer.engines.dask import dask_client, read_logs_on
     from infer.engines.local import read_logs, refuse_malformed, session
     from infer.scene import address_facts
     from infer.sources import find_sources
 
     with (
-        session(limits.threads, limits.memory) as con,
+        session(machine.limits.threads, machine.limits.memory) as con,
         find_sources(flows, standard_input()) as sources,
     ):
         total = sum(source.size for source in sources)
         with byte_progress(total, quiet) as progress:
             facts = None if inventory is None else address_facts(inventory)
-            logs = read_logs(con, sources, format_name, span, progress, facts)
+            if machine.scheduler is None:
+                logs = read_logs(con, sources, format_name, span, progress, facts)
+            else:
+                with dask_client(machine.scheduler) as client:
+                    logs = read_logs_on(client, sources, format_name, span, progress, facts)
         if strict:
             refuse_malformed(logs)
         yield Reading(con, logs, sources)

@@ -10,7 +10,14 @@ import typer
 
 from infer.cli.arguments import read_ranges, read_span
 from infer.cli.complaints import tell_complaints
-from infer.cli.limits import MemoryLimitOption, ThreadsOption, read_limits
+from infer.cli.limits import (
+    Engine,
+    EngineOption,
+    MemoryLimitOption,
+    SchedulerOption,
+    ThreadsOption,
+    read_machine,
+)
 from infer.cli.options import (
     ClusterOption,
     ContextOption,
@@ -82,6 +89,8 @@ def verify(  # noqa: PLR0913, PLR0917 - an option each
     exit_zero: ExitZeroOption = False,
     quiet: QuietOption = False,
     threads: ThreadsOption = None,
+    engine: EngineOption = Engine.LOCAL,
+    scheduler: SchedulerOption = None,
     memory_limit: MemoryLimitOption = None,
 ) -> int:
     """Replay observed traffic over any policies, and name what they would cut.
@@ -100,9 +109,9 @@ def verify(  # noqa: PLR0913, PLR0917 - an option each
     stated = read_roles(roles)
     ranges = read_ranges(pod_cidr, service_cidr, node_cidr)
     span = read_span(since, until)
-    limits = read_limits(memory_limit, threads)
+    machine = read_machine(memory_limit, threads, engine, scheduler)
     with reading(
-        flows, format, span, inventory=known, strict=strict, quiet=quiet, limits=limits
+        flows, format, span, inventory=known, strict=strict, quiet=quiet, machine=machine
     ) as found:
         scene = set_scene(found.con, found.logs.reduction, known, ranges, cluster, stated)
         plugin = profile_of(profile, found.logs)

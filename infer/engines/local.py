@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from itertools import islice
-from pathlib import Path
+from datetime import datetime
 from tempfile import TemporaryDirectory
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Final
 
 from infer.engines.complaints import told_by_duckdb
+from infer.engines.files import (
+    WHOLE,
+    Formats,
+    Span,
+    empty_reduction,
+    format_of,
+    known_formats,
+    last_record,
+    read_file,
+    refuse_nothing,
+)
 from infer.engines.limits import default_limits
-from infer.errors import FormatUnknown, InputError, Location, RecordError
-from infer.readers import Format, Source, formats, recognise, sniff_format
-from infer.reduce import merge_reductions, reduce_flows, reduce_written
+from infer.errors import Location, RecordError
+from infer.readers import Source, recognise
+from infer.reduce import merge_reductions
 from infer.schema import (
     AddressFacts,
     FileRead,
@@ -26,7 +35,7 @@ from infer.schema import (
     Window,
     release_memory,
 )
-from infer.sources import at_hand, check_whole, is_parquet
+from infer.sources import at_hand
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -34,28 +43,14 @@ if TYPE_CHECKING:
 Progress = Callable[[str, int], None]
 """Told the file that is read and how many bytes of all files are done."""
 
-_LOCATIONS: Final = 3
 _MERGE_EVERY: Final = 16
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """What ``--since`` and ``--until`` ask for: times, or durations back from the log's end."""
-
-    since: datetime | timedelta | None = None
-    until: datetime | timedelta | None = None
-
-    @property
-    def relative(self) -> bool:
-        """Whether the end of the log must be known first."""
-        return isinstance(self.since, timedelta) or isinstance(self.until, timedelta)
 
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
     """What is the same for every file."""
 
-    known: _Known
+    known: Formats
     window: Window
     facts: AddressFacts | None
 
@@ -94,7 +89,7 @@ def read_logs(
     con: DuckDBPyConnection,
     sources: Sequence[Source],
     format_name: str | None = None,
-    span: Span = Span(),
+    span: Span = WHOLE,
     progress: Progress | None = None,
     facts: AddressFacts | None = None,
 ) -> LogsRead:
@@ -114,14 +109,13 @@ def read_logs(
             record at all.
     """
     with told_by_duckdb():
-        known = _known(sources, format_name)
-        window = _window(con, sources, known, span)
+        known = known_formats(sources, format_name)
+        window = span.window(_last_record(con, sources, known) if span.relative else None)
         reading = _Reading(known, window, facts)
         reduction, files = _read_all(con, sources, reading, progress)
         release_memory(con)
     logs = LogsRead(reduction, files, window)
-    if not logs.count("flow"):
-        raise _nothing(logs)
+    refuse_nothing(logs)
     return logs
 
 
@@ -139,7 +133,7 @@ def recognise_files(
 
 def _recognised(source: Source, format_name: str | None) -> Recognised:
     with at_hand(source) as here:
-        return recognise(here, _format(here, format_name))
+        return recognise(here, format_of(here, format_name))
 
 
 def refuse_malformed(logs: LogsRead) -> None:
@@ -152,32 +146,6 @@ def refuse_malformed(logs: LogsRead) -> None:
         for line, why in file.malformed:
             hint = "leave out --strict to count malformed records and go on"
             raise RecordError(f"malformed record: {why}", at=Location(file.name, line), hint=hint)
-
-
-def _format(source: Source, name: str | None) -> Format | None:
-    if name is None:
-        return sniff_format(source, formats())
-    if name not in formats():
-        raise FormatUnknown.asked(name, formats())
-    return formats()[name]
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """The formats of the files, told before anything is read; of what lies elsewhere on arrival."""
-
-    asked: str | None
-    here: Mapping[Path, Format | None]
-
-    def format_of(self, source: Source, here: Source) -> Format | None:
-        """The format of a source, with it at hand."""
-        return _format(here, self.asked) if source.away else self.here[source.path]
-
-
-def _known(sources: Sequence[Source], name: str | None) -> _Known:
-    if name is not None and name not in formats():
-        raise FormatUnknown.asked(name, formats())
-    return _Known(name, {s.path: _format(s, name) for s in sources if s.away is None})
 
 
 def _read_all(
@@ -198,7 +166,7 @@ def _read_all(
         done += source.size
     if progress is not None and sources:
         progress(sources[-1].name, done)
-    return merge_reductions(con, parts or [_empty(con)]), tuple(files)
+    return merge_reductions(con, parts or [empty_reduction(con)]), tuple(files)
 
 
 def _read_one(
@@ -214,89 +182,18 @@ def _read_one(
         if format_ is None:
             return None, FileRead(source.name, "", {})
         with _watched(con, here, copying, source.size - copying, progress):
-            part = _reduced(con, here, format_, reading)
-        return part, _report(here, format_, part)
-
-
-def _reduced(
-    con: DuckDBPyConnection, source: Source, format_: Format, reading: _Reading
-) -> Reduction:
-    check_whole(source)
-    if written := format_.written(con, source):
-        found = reduce_written(con, written, reading.window, reading.facts)
-        if found is not None:
-            return found
-    flows, columnar = format_.read(con, source), is_parquet(source)
-    return reduce_flows(con, flows, reading.window, reading.facts, columnar=columnar)
-
-
-def _empty(con: DuckDBPyConnection) -> Reduction:
-    from infer import schema
-
-    return reduce_flows(con, schema.empty(con, schema.FLOW))
-
-
-def _report(source: Source, format_: Format, part: Reduction) -> FileRead:
-    """Counts of one file.
-
-    Raises:
-        InputError: almost nothing of it was understood.
-    """
-    notes = part.notes
-    counts = {str(kind): int(n) for kind, n in notes.groupby("kind")["records"].sum().items()}
-    bad = counts.get("malformed", 0)
-    lines = tuple(islice(format_.malformed(source), _LOCATIONS)) if bad else ()
-    if bad > 9 * (sum(counts.values()) - bad):
-        at = Location(source.name, lines[0][0] if lines else None)
-        why = f": {lines[0][1]}" if lines else ""
-        what = f"{bad:,} of {sum(counts.values()):,} records cannot be read as {format_.name}{why}"
-        raise InputError(what, at=at, hint="name the format with --format, or check the file")
-    return FileRead(source.name, format_.name, counts, lines, format_.remarks(source))
-
-
-def _nothing(logs: LogsRead) -> InputError:
-    """The error for logs without a flow record, saying what was there instead."""
-    outside = logs.count("outside")
-    if outside:
-        first, last = logs.window.since, logs.window.until
-        what = f"no flow record in the window (all {outside:,} are outside {first} to {last})"
-        return InputError(what, hint="change --since or --until")
-    names = ", ".join(file.name for file in logs.files[:3]) or "nothing"
-    return InputError(
-        f"no flow record in the input (read {names})",
-        hint="give flow logs, for example of 'hubble observe --last 10000 -o jsonpb'",
-    )
-
-
-# ---- the window --------------------------------------------------------------------------------
-
-
-def _window(
-    con: DuckDBPyConnection, sources: Sequence[Source], known: _Known, span: Span
-) -> Window:
-    end = _last_record(con, sources, known) if span.relative else None
-    return Window(_absolute(span.since, end), _absolute(span.until, end))
-
-
-def _absolute(bound: datetime | timedelta | None, end: datetime | None) -> datetime | None:
-    if isinstance(bound, timedelta):
-        return None if end is None else end - bound
-    return bound
+            return read_file(con, here, format_, reading.window, reading.facts)
 
 
 def _last_record(
-    con: DuckDBPyConnection, sources: Sequence[Source], known: _Known
+    con: DuckDBPyConnection, sources: Sequence[Source], known: Formats
 ) -> datetime | None:
     """The time of the newest flow record: one more pass over the files."""
-    found: list[datetime] = []
+    found: list[datetime | None] = []
     for source in sources:
         with at_hand(source) as here:
-            format_ = known.format_of(source, here)
-            if format_ is not None:
-                flows = format_.read(con, here).filter("kind = 'flow'")
-                ((last,),) = flows.aggregate("max(time)").fetchall()
-                found += [] if last is None else [last.replace(tzinfo=UTC)]
-    return max(found, default=None)
+            found.append(last_record(con, here, known.format_of(source, here)))
+    return max((time for time in found if time), default=None)
 
 
 # ---- progress ---------------------------------------------------------------------------------

@@ -17,7 +17,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from infer.engines import local
-from infer.engines.local import Span, read_logs, refuse_malformed, session
+from infer.engines.files import WHOLE, Span
+from infer.engines.local import read_logs, refuse_malformed, session
 from infer.errors import FormatUnknown, InputError, RecordError
 from infer.readers import formats
 from infer.reduce import records, reduce_flows
@@ -49,7 +50,7 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def read(
     paths: Sequence[Path],
     threads: int | None = None,
-    span: Span = local.Span(),  # noqa: B008 - frozen
+    span: Span = WHOLE,
     progress: local.Progress | None = None,
     name: str | None = None,
     memory: int | None = None,
