@@ -7,7 +7,7 @@ file (what Hubble writes) or in lowerCamelCase.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from infer import schema
@@ -100,29 +100,46 @@ def to_flow(records: DuckDBPyRelation) -> DuckDBPyRelation:
     ``records`` has the columns of ``EVENT`` or of ``RECORD``, and may carry ``line`` and
     ``is_json`` where the scan knows them.
     """
+    return understood(laid_flat(records))
+
+
+def laid_flat(records: DuckDBPyRelation) -> DuckDBPyRelation:
+    """The fields of ``to_flow`` by the names of FLOW, with ``line`` and ``is_json``.
+
+    Times, addresses and ports are texts as they are written.
+    """
     have = set(records.columns)
     bare = {name: [spelled("", name)] if name in have else [] for name in _FLOW}
     flow = [_as(spelled("flow.", name, *bare[name]), name) for name in _FLOW]
     events = [_as(spelled("", name), name) for name in _EVENTS]
-    carried: list[str] = [name for name in ("line", "is_json") if name in records.columns]
+    carried = (
+        "line" if "line" in have else "NULL::BIGINT AS line",
+        "is_json" if "is_json" in have else "TRUE AS is_json",
+    )
     # A flow that is not an object is a struct of NULLs to DuckDB.
     telling = (spelled("flow.", name, *bare[name]) for name in _TELLING)
-    is_flow = " OR ".join(f"{field} IS NOT NULL" for field in ("flow.time", *telling))
-    kind = f"CASE WHEN {is_flow} THEN 'flow' {_OTHER_KINDS} END"
+    # Not one condition: of later ones only the rows that are left are looked at.
+    is_flow = (f"WHEN {field} IS NOT NULL THEN 'flow'" for field in ("flow.time", *telling))
+    kind = f"CASE {' '.join(is_flow)} {_OTHER_KINDS} END"
     told = records.project(", ".join([_as(kind, "kind"), *flow, *events, *carried]))
-    written = told.project(", ".join(["*", *(_as(text, name) for name, text in _TEXTS.items())]))
-    values = written.project(
-        ", ".join([*(_as(text, name) for name, text in _values().items()), "kind", *_told(carried)])
+    told = told.project(f"*, {_as(_REASON, 'reason')}")
+    values = (_as(text, name) for name, text in _values().items())
+    return told.project(", ".join(["kind", *values, "line", "is_json"]))
+
+
+def understood(flat: DuckDBPyRelation) -> DuckDBPyRelation:
+    """FLOW rows with ``why`` and ``line`` of rows of ``laid_flat``."""
+    read = flat.project(
+        ", ".join(["*", *(_as(text, f"{name}_") for name, text in _READ.items())])
     )
+    told = read.project(f"*, {_as(_WHY, 'why')}")
     marked = _as("CASE WHEN why IS NOT NULL THEN 'malformed' ELSE kind END", "kind")
-    rest = [sql.column(name) for name in schema.FLOW if name != "kind"]
-    return values.project(", ".join([marked, *rest, "why", "line"]))
-
-
-def _told(carried: Sequence[str]) -> list[str]:
-    line = [] if "line" in carried else ["NULL::BIGINT AS line"]
-    is_json = "is_json" if "is_json" in carried else "TRUE"
-    return [_as(_why(is_json), "why"), *(line or ["line"])]
+    rest = (
+        _as(f"{name}_::{type_}" if name in _READ else f"{sql.column(name)}::{type_}", name)
+        for name, type_ in schema.FLOW.items()
+        if name != "kind"
+    )
+    return told.project(", ".join([marked, *rest, "why", "line"]))
 
 
 def _as(text: str, name: str) -> str:
@@ -143,14 +160,7 @@ def _port_text(end: str) -> str:
     return f"coalesce({', '.join(terms)})"
 
 
-_TEXTS: Final[Mapping[str, str]] = {
-    "time_text": f"coalesce({spelled('lost_events.', 'first')}, time)",
-    "src_ip_text": """nullif("IP".source, '')""",
-    "dst_ip_text": """nullif("IP".destination, '')""",
-    "src_port_text": _port_text("source"),
-    "dst_port_text": _port_text("destination"),
-    "reason": "coalesce(drop_reason_desc, drop_reason)",
-}
+_REASON: Final = "coalesce(drop_reason_desc, drop_reason)"
 
 # The conntrack state of Retina is off by default, and then `is_reply` is false for every packet;
 # only Retina fills `extensions`. Source: microsoft/retina pkg/utils/flow_utils.go.
@@ -200,10 +210,10 @@ _WEIGHT: Final = "greatest(1, " + " + ".join(
 
 
 def _values() -> dict[str, str]:
-    """Each FLOW column but ``kind``, as SQL over the fields of a flow and ``_TEXTS``."""
+    """Each FLOW column but ``kind``, as SQL over the fields of a flow; ``_READ`` ones as texts."""
     given = {
-        "time": sql.time("time_text"),
-        "end_time": sql.time("lost_events.last"),
+        "time": f"coalesce({spelled('lost_events.', 'first')}, time)",
+        "end_time": "lost_events.last",
         "reporter": "node_name",
         **_endpoint("src", "source"),
         **_endpoint("dst", "destination"),
@@ -223,7 +233,8 @@ def _values() -> dict[str, str]:
     for name in ("verdict", "first_packet", "weight"):
         given[name] = f"CASE WHEN kind = 'flow' THEN {given[name]} END"
     columns = {name: given.get(name, "NULL") for name in schema.FLOW if name != "kind"}
-    return {name: f"({text})::{schema.FLOW[name]}" for name, text in columns.items()}
+    types = {**schema.FLOW, **dict.fromkeys(_READ, "VARCHAR")}
+    return {name: f"({text})::{types[name]}" for name, text in columns.items()}
 
 
 def _endpoint(side: str, end: str) -> dict[str, str]:
@@ -236,22 +247,31 @@ def _endpoint(side: str, end: str) -> dict[str, str]:
         f"{side}_workload_kind": f"{end}.workloads[1].kind",
         f"{side}_service": f"CASE WHEN {service}.name IS NOT NULL"
         f" THEN concat_ws('/', {service}.namespace, {service}.name) END",
-        f"{side}_ip": sql.address(f"{side}_ip_text"),
+        f"{side}_ip": f"""nullif("IP".{end}, '')""",
         f"{side}_identity": f"{end}.identity",
         f"{side}_labels": f"{end}.labels",
-        f"{side}_port": sql.port(f"{side}_port_text"),
+        f"{side}_port": _port_text(end),
     }
 
 
-def _why(is_json: str) -> str:
-    """Why a record is malformed, with what was found; NULL where it is not."""
-    checks = [
-        ("time", "time_text", sql.time("time_text")),
-        ("source IP", "src_ip_text", sql.address("src_ip_text")),
-        ("destination IP", "dst_ip_text", sql.address("dst_ip_text")),
-        ("source port", "src_port_text", sql.port("src_port_text")),
-        ("destination port", "dst_port_text", sql.port("dst_port_text")),
-    ]
-    return f"""CASE WHEN NOT {is_json} THEN 'not JSON, or cut off'
-        WHEN kind IS NULL THEN 'neither a flow nor another event of Hubble'
-        {sql.first_unreadable(checks)} END"""
+# What is read out of texts; `understood` alone asks for it.
+_READ: Final = {
+    "time": sql.time("time"),
+    "end_time": sql.time("end_time"),
+    "src_ip": sql.address("src_ip"),
+    "dst_ip": sql.address("dst_ip"),
+    "src_port": sql.port("src_port"),
+    "dst_port": sql.port("dst_port"),
+}
+_CHECKED: Final = {
+    "time": "time",
+    "source IP": "src_ip",
+    "destination IP": "dst_ip",
+    "source port": "src_port",
+    "destination port": "dst_port",
+}
+
+# Why a record is malformed, with what was found; NULL where it is not.
+_WHY: Final = f"""CASE WHEN NOT is_json THEN 'not JSON, or cut off'
+    WHEN kind IS NULL THEN 'neither a flow nor another event of Hubble'
+    {sql.first_unreadable((what, name, f"{name}_") for what, name in _CHECKED.items())} END"""

@@ -24,7 +24,6 @@ _WRAPPED: Final = re.compile(
     rb'|\{\s*"time"\s?:\s?"[^"\n]{0,40}"\s?,\s?"level")'
 )
 _BARE: Final = re.compile(rb'\n\{(?!"(?:flow|lost_?[eE]|agent_?[eE]|debug_?[eE]|node_?[sS]))')
-_NOT_A_FLOW: Final = re.compile(rb'\n(?!\{"flow":\{)')
 _JSON_LOGGER: Final = re.compile(
     r'\{\s*"(?:log|stream|message|msg|line|level)"|\{\s*"time"\s?:\s?"[^"]*"\s?,\s?"level"'
 )
@@ -53,6 +52,8 @@ def shape_of(source: Source) -> Shape:
     start = head(source).decode("utf-8", "replace").lstrip()
     if is_document(start):
         return Shape.DOCUMENT
+    if _is_plain(source):
+        return Shape.EVENTS
     shape, rest = Shape.EVENTS, b"\n"
     for chunk in chunks(source, _BLOCK_BYTES):
         block, _, rest = (rest + chunk).rpartition(b"\n")
@@ -65,13 +66,31 @@ def shape_of(source: Source) -> Shape:
     return max(shape, _shape_of_lines(rest), key=_SHAPES.index)
 
 
+def _is_plain(source: Source) -> bool:
+    """Whether each line starts a flow as Hubble itself writes it: a quick look, at line ends only."""
+    length, rest = 0, b"\n"
+    for chunk in chunks(source, _BLOCK_BYTES):
+        block = rest + chunk if rest else chunk
+        rest, last, at = b"", -1, block.find(b"\n")
+        while at >= 0:
+            if len(block) - at < len(_PLAIN):
+                rest = block[at:]
+                break
+            if not block.startswith(_PLAIN, at):
+                return False
+            last, at = at, block.find(b"\n", at + 1)
+        length = len(block) - last if last >= 0 else length + len(block)
+        if length >= LONGEST_LINE:
+            return False
+    return rest in (b"", b"\n")
+
+
+_PLAIN: Final = b'\n{"flow":{'
 _SHAPES: Final = (Shape.EVENTS, Shape.BARE, Shape.LINES)
 
 
 def _shape_of_lines(text: bytes) -> Shape:
     """How lines are laid out, each with the line end before it."""
-    if not _NOT_A_FLOW.search(text):  # one quick search for what Hubble itself wrote
-        return Shape.EVENTS
     if _WRAPPED.search(text):  # also a byte order mark at the start
         return Shape.LINES
     return Shape.BARE if _BARE.search(text) else Shape.EVENTS
