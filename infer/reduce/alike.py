@@ -35,6 +35,8 @@ def gather(con: DuckDBPyConnection, written: Written, window: Window) -> bool:
     Raises:
         InputError: two ends have the same 64-bit hash.
     """
+    if not written.columnar:
+        return _gather_at_once(con, written, window)
     for side, end in _sides(written):
         _create(f"{side}_ends", written.rows, _ends_sql(written, end))
         _refuse_collisions(con, side)
@@ -43,6 +45,21 @@ def gather(con: DuckDBPyConnection, written: Written, window: Window) -> bool:
             if not _is_told(con, written, side, end):
                 return False
     _create("alike", written.rows, _groups_sql(written, window))
+    return True
+
+
+def _gather_at_once(con: DuckDBPyConnection, written: Written, window: Window) -> bool:
+    """In one scan: the groups with the texts of their ends, and then the ends out of these.
+
+    Label lists would have to be kept for each group, so a log that has any is left alone.
+    """
+    if written.src.labels or written.dst.labels:
+        return False
+    _create("alike", written.rows, _groups_sql(written, window))
+    for side, end in _sides(written):
+        ends = f"SELECT DISTINCT alike_{side} AS alike_key, {columns(end.texts)} FROM alike"  # noqa: S608
+        con.sql(ends).create(f"{side}_ends")
+        _refuse_collisions(con, side)
     return True
 
 
@@ -58,7 +75,7 @@ def gathered_pairs(con: DuckDBPyConnection, written: Written, window: Window) ->
     Their ends are given by the keys of ``found``, which must be there. ``time`` and ``end_time``
     are the first and the last of the records, counts are sums.
     """
-    flows = written.flows(_with_absent(con, written, _GROUPS.format(ends=_texts_joined(written))))
+    flows = written.flows(_with_absent(con, written, _with_ends(written)))
     replaced = {*_MEASURED, "src_labels", "dst_labels"}
     kept = ", ".join(f"f.{columns([name])}" for name in schema.FLOW if name not in replaced)
     query = f"""
@@ -177,7 +194,8 @@ def _groups_sql(written: Written, window: Window) -> str:
     }
     ports = {end.port: _port(side, end.port) for side, end in _sides(written) if end.port}
     keys = _aliased(hashes | odd | ports | _told_keys(written, window))
-    named = ", ".join(filter(None, (columns(written.keys), keys)))
+    texts = () if written.columnar else (*written.src.texts, *written.dst.texts)
+    named = ", ".join(filter(None, (columns(texts), columns(written.keys), keys)))
     return f"""
     SELECT {named}, {_aliased(_sums(written))}
     FROM (SELECT *, {_aliased(values)} FROM flows) GROUP BY ALL
@@ -248,17 +266,18 @@ _MEASURED: Final = ("time", "end_time", "weight", *_COUNTED)
 
 # ---- rows for the reader -----------------------------------------------------------------------
 
-_GROUPS: Final = """
-    SELECT a.rowid AS line, a.* EXCLUDE (alike_src, alike_dst), {ends}
-    FROM alike a JOIN src_ends s ON s.alike_key = a.alike_src
-    JOIN dst_ends d ON d.alike_key = a.alike_dst
-"""
 
-
-def _texts_joined(written: Written) -> str:
+def _with_ends(written: Written) -> str:
+    """The groups, with the texts of their ends where they have only hashes of them."""
+    if not written.columnar:
+        return "SELECT rowid AS line, * FROM alike"
     src = [f"s.{columns([name])}" for name in written.src.texts]
     dst = [f"d.{columns([n])}" for n in written.dst.texts if n not in written.src.texts]
-    return ", ".join((*src, *dst))
+    return f"""
+    SELECT a.rowid AS line, a.*, {", ".join((*src, *dst))}
+    FROM alike a JOIN src_ends s ON s.alike_key = a.alike_src
+    JOIN dst_ends d ON d.alike_key = a.alike_dst
+    """  # noqa: S608 - column names, quoted
 
 
 def _with_absent(con: DuckDBPyConnection, written: Written, query: str) -> DuckDBPyRelation:

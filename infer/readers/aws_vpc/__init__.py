@@ -14,7 +14,7 @@ from infer.readers import _expressions as sql
 from infer.readers._json import Fields, is_document, json_texts, parse_json, scan_json
 from infer.readers._parquet import column_names, scan_parquet
 from infer.readers._texts import Texts, scan_lines
-from infer.readers.aws_vpc.columns import USED, to_flow
+from infer.readers.aws_vpc.columns import USED, as_written, to_flow
 from infer.readers.aws_vpc.layout import (
     STAMP,
     Carrier,
@@ -29,6 +29,7 @@ from infer.readers.aws_vpc.layout import (
 from infer.readers.aws_vpc.variants import fields_version, missing_fields
 from infer.schema import Advice
 from infer.sources import check_whole, head, is_parquet
+from infer.written import Written
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection, DuckDBPyRelation
@@ -76,6 +77,17 @@ def read(con: DuckDBPyConnection, source: Source) -> DuckDBPyRelation:
         InputError: the file cannot be read to its end, or nothing says what its fields are.
     """
     return schema.project(to_flow(_fields(con, source)), schema.FLOW)
+
+
+def written(con: DuckDBPyConnection, source: Source) -> Written | None:
+    """The fields of the records; None where none tells who opened a connection.
+
+    Both ports of each record count then, and hardly two records are alike.
+    """
+    found = _survey_of(source)
+    if not _names_of(source, found) >= {"tcpflags", "pktsrcaddr", "pktdstaddr"}:
+        return None
+    return as_written(_fields_of(con, source, found), columnar=is_parquet(source))
 
 
 def malformed(source: Source) -> Iterator[tuple[int, str]]:
@@ -150,12 +162,20 @@ def _json_fields(source: Source) -> Fields:
     return {way: "VARCHAR" for ways in _spellings(source).values() for way in ways}
 
 
+def _survey_of(source: Source) -> Survey | None:
+    """What a look through the file shows; None where its columns or keys have names."""
+    return None if is_parquet(source) or _is_flat_json(source) else survey(source)
+
+
 def _names(source: Source) -> set[str]:
-    if is_parquet(source):
-        return set(map(plain_name, column_names(source)))
-    if _is_flat_json(source):
-        return set(_keys(head(source)))
-    return {name for layout in survey(source).layouts for name in layout.names}
+    return _names_of(source, _survey_of(source))
+
+
+def _names_of(source: Source, found: Survey | None) -> set[str]:
+    if found is not None:
+        return {name for layout in found.layouts for name in layout.names}
+    names = column_names(source) if is_parquet(source) else _keys(head(source))
+    return set(map(plain_name, names))
 
 
 def _is_flat_json(source: Source) -> bool:
@@ -166,15 +186,18 @@ def _is_flat_json(source: Source) -> bool:
 
 
 def _fields(con: DuckDBPyConnection, source: Source) -> DuckDBPyRelation:
+    return _fields_of(con, source, _survey_of(source))
+
+
+def _fields_of(con: DuckDBPyConnection, source: Source, found: Survey | None) -> DuckDBPyRelation:
     """The relation that ``to_flow`` takes, by the straightest way through DuckDB."""
     if is_parquet(source):
         return _of_parquet(con, source)
-    if _is_flat_json(source):
+    if found is None:
         if is_document(head(source).decode("utf-8", "replace").lstrip()):
             return _numbered(con, source)
         check_whole(source)
         return _of_json(scan_json(con, source, _json_fields(source)), source)
-    found = survey(source)
     if found.carrier is Carrier.LINES and len(found.layouts) == 1:
         only = found.layouts[0]
         data = scan_lines(con, source).project("NULL::BIGINT AS line, trim(text) AS text")
@@ -275,4 +298,5 @@ FORMAT: Final = Format(
     remarks=remarks,
     version=version,
     advice=advice,
+    written=written,
 )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from infer import schema
 from infer.readers import _expressions as sql
+from infer.written import Measure, Side, Written
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyRelation
@@ -99,6 +100,29 @@ _KIND: Final = f"""CASE WHEN why IS NOT NULL THEN 'malformed'
     WHEN logstatus = 'SKIPDATA' THEN 'skipdata'
     WHEN {_SRC} IS NULL OR {_DST} IS NULL THEN 'nodata'
     ELSE 'flow' END"""
+
+
+# A record says itself who opened the connection, unless an interface's address stands for an end.
+_IS_TCP: Final = "lower(protocol::VARCHAR) IN ('6', 'tcp')"
+_FLAGS: Final = _VALUES["tcp_flags"]
+_FROM_SERVER: Final = f"""CASE WHEN {_AT_INTERFACE} OR ({_IS_TCP}) IS NOT TRUE THEN NULL
+    WHEN {_FLAGS} & 18 = 18 THEN TRUE WHEN {_FLAGS} & 2 = 2 THEN FALSE END"""
+_MEASURES: Final = ("time", "end_time", "packets", "bytes")
+
+
+def as_written(fields: DuckDBPyRelation, *, columnar: bool) -> Written:
+    """The records of ``to_flow`` as they are written."""
+    columns = _TEXTS | {"end_time": "end"}
+    return Written(
+        rows=fields,
+        src=Side(("srcaddr", "pktsrcaddr"), port="srcport"),
+        dst=Side(("dstaddr", "pktdstaddr"), port="dstport"),
+        keys=("protocol", "action", "logstatus", "interfaceid", "tcpflags", "wrong"),
+        measures={name: Measure(columns[name], _VALUES[name]) for name in _MEASURES},
+        from_server=_FROM_SERVER,
+        flows=to_flow,
+        columnar=columnar,
+    )
 
 
 def _column(name: str) -> str:

@@ -7,7 +7,6 @@ file (what Hubble writes) or in lowerCamelCase.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from infer import schema
@@ -129,9 +128,7 @@ def laid_flat(records: DuckDBPyRelation) -> DuckDBPyRelation:
 
 def understood(flat: DuckDBPyRelation) -> DuckDBPyRelation:
     """FLOW rows with ``why`` and ``line`` of rows of ``laid_flat``."""
-    read = flat.project(
-        ", ".join(["*", *(_as(text, f"{name}_") for name, text in _READ.items())])
-    )
+    read = flat.project(", ".join(["*", *(_as(text, f"{name}_") for name, text in _READ.items())]))
     told = read.project(f"*, {_as(_WHY, 'why')}")
     marked = _as("CASE WHEN why IS NOT NULL THEN 'malformed' ELSE kind END", "kind")
     rest = (

@@ -67,7 +67,7 @@ def shape_of(source: Source) -> Shape:
 
 
 def _is_plain(source: Source) -> bool:
-    """Whether each line starts a flow as Hubble itself writes it: a quick look, at line ends only."""
+    """Whether each line starts as Hubble itself writes a flow; a look at line ends only."""
     length, rest = 0, b"\n"
     for chunk in chunks(source, _BLOCK_BYTES):
         block = rest + chunk if rest else chunk

@@ -29,10 +29,17 @@ _WHOLE_NUMBERS: Final = (
 
 
 def as_written(rows: DuckDBPyRelation, choice: Choice) -> Written | None:
-    """The rows of a Parquet table; None where an end is told by its labels alone."""
+    """The rows of a Parquet table; None where hardly two of them would be found to be alike.
+
+    That is where an end is told by its labels alone, and where no column tells who opened a
+    connection, so that both ports of each row count.
+    """
     types = dict(zip(rows.columns, map(str, rows.types), strict=True))
     src, dst = (_side(side, choice, types) for side in ("src", "dst"))
-    if not (src.texts and dst.texts):
+    is_told = (
+        choice.is_oriented or not src.port or {"is_reply", "tcp_flags"} & choice.columns.keys()
+    )
+    if not (src.texts and dst.texts and is_told):
         return None
     measures = _measures(choice, types)
     taken = {*src.texts, *dst.texts, src.labels, src.port, dst.labels, dst.port}
