@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
 from infer.netpol import (
@@ -72,6 +72,11 @@ class Truth:
                 if not (found.same_node and each.server.party is Party.POD):
                     truth._add(each)
         return truth
+
+    def without_nodes_calls(self) -> Truth:
+        """The same without connections whose client is a node."""
+        kept = {t for t in self.traffic if not (isinstance(t.src, Outside) and t.src.node)}
+        return replace(self, traffic=kept)
 
     def _add(self, each: SimConnection) -> None:
         ports = PortSet.of(Protocol(each.protocol), each.server_port)

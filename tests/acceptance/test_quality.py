@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 import pytest
 
-from bench_quality import misses, table
+from bench_quality import HEAD, misses, table
 from bench_quality_bounds import Size, size_of
-from bench_quality_cases import Case, generated, later_states
+from bench_quality_cases import Case, applications, generated, later_states
 from bench_quality_measure import NAIVE, NETINFER, Measured, measure
 from bench_quality_naive import naive_policies
 from bench_quality_truth import DNS_SERVER, Truth, denied, excess
@@ -57,6 +58,16 @@ def test_targets_are_met(seed: int) -> None:
     assert naive.excess["over"] > 100
     assert naive.unstable == 1
     assert naive.share("rollout, allowed", "rollout") < 0.1
+
+
+def test_the_readme_has_the_figures_of_today(root: Path, shared: Path) -> None:
+    """Its rows for one application are what the benchmark prints."""
+    case = next(each for each in applications(shared) if each.name == "bookinfo")
+    readme = (root / "README.md").read_text(encoding="utf-8")
+    section = readme.partition("<!-- quality -->\n")[2].partition("<!-- /quality -->")[0]
+
+    assert HEAD in section
+    assert set(table({case.group: measure(case)})) <= set(section.splitlines())
 
 
 # ---- the judge ---------------------------------------------------------------------------------
