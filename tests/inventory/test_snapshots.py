@@ -152,5 +152,5 @@ def test_the_newest_snapshot_is_the_age_of_all(read: Read) -> None:
     """Whatever the order of the files; none where no file tells a time."""
     for order in permutations([[seen(NINE), pod("a", "1")], [seen(TEN), pod("a", "1")]]):
         assert read(*order).taken == at(10)
-    timeless = {"kind": "Namespace", "metadata": {"name": "shop"}}
+    timeless: dict[str, object] = {"kind": "Namespace", "metadata": {"name": "shop"}}
     assert read([timeless]).taken is None
