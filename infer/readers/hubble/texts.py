@@ -24,6 +24,7 @@ _WRAPPED: Final = re.compile(
     rb'|\{\s*"time"\s?:\s?"[^"\n]{0,40}"\s?,\s?"level")'
 )
 _BARE: Final = re.compile(rb'\n\{(?!"(?:flow|lost_?[eE]|agent_?[eE]|debug_?[eE]|node_?[sS]))')
+_NOT_A_FLOW: Final = re.compile(rb'\n(?!\{"flow":\{)')
 _JSON_LOGGER: Final = re.compile(
     r'\{\s*"(?:log|stream|message|msg|line|level)"|\{\s*"time"\s?:\s?"[^"]*"\s?,\s?"level"'
 )
@@ -91,6 +92,8 @@ _SHAPES: Final = (Shape.EVENTS, Shape.BARE, Shape.LINES)
 
 def _shape_of_lines(text: bytes) -> Shape:
     """How lines are laid out, each with the line end before it."""
+    if not _NOT_A_FLOW.search(text):  # one quick search for what Hubble itself wrote
+        return Shape.EVENTS
     if _WRAPPED.search(text):  # also a byte order mark at the start
         return Shape.LINES
     return Shape.BARE if _BARE.search(text) else Shape.EVENTS
