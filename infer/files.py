@@ -6,6 +6,7 @@ is ours if it starts with ``HEADER``; every other file is left as it is.
 
 from __future__ import annotations
 
+import glob
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -60,6 +61,29 @@ def write_text(path: Path, text: str) -> None:
         target = path.resolve()
         aside = _write_aside(target, text)
         _swap(aside, target)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A place to write a file to that then becomes ``path``, safely on disk; or nothing happens.
+
+    Files that a run left there which was killed go away. One writer at a time.
+
+    Raises:
+        OutputError: it cannot be written; nothing is left behind.
+    """
+    target = path.resolve()
+    with _told(path):
+        for left in target.parent.glob(f".{glob.escape(target.name[:200])}.*.tmp"):
+            left.unlink(missing_ok=True)
+        aside = _aside(target)
+        try:
+            yield aside
+            _sync(aside)
+            _swap(aside, target)
+            _sync(target.parent)
+        finally:
+            aside.unlink(missing_ok=True)
 
 
 def policy_path(namespace: str, name: str) -> Path:
@@ -203,7 +227,7 @@ def _write_all(texts: Mapping[Path, str]) -> None:
 
 def _write_aside(target: Path, text: str) -> Path:
     """A new file beside the target with the text, safely on disk; none if that fails."""
-    aside = target.with_name(f".{target.name[:200]}.{os.getpid()}.tmp")
+    aside = _aside(target)
     try:
         with aside.open("x", encoding="utf-8", newline="\n") as file:
             file.write(text)
@@ -215,6 +239,19 @@ def _write_aside(target: Path, text: str) -> Path:
         aside.unlink(missing_ok=True)
         raise
     return aside
+
+
+def _aside(target: Path) -> Path:
+    return target.with_name(f".{target.name[:200]}.{os.getpid()}.tmp")
+
+
+def _sync(path: Path) -> None:
+    """Have a file, or the names in a directory, safely on disk."""
+    number = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
 
 
 def _swap(aside: Path, target: Path) -> None:

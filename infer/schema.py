@@ -169,12 +169,55 @@ class Reduction:
         edges: columns of ``EDGE``, sorted by key; one row a distinct key. The texts of endpoints
             are dictionary-encoded: each is in memory once, however many edges name it.
         notes: one row a (kind, reporter): ``kind``, ``reporter``, ``records``, ``lost``,
-            ``first_seen``, ``last_seen``; kinds as in ``FLOW`` and ``outside`` for flow
-            records outside the window. Sorted.
+            ``first_seen``, ``last_seen``; kinds as in ``FLOW``, ``outside`` for flow records
+            outside the window, ``expired`` for those that a baseline let go. Sorted.
     """
 
     edges: pd.DataFrame
     notes: pd.DataFrame
+
+
+@dataclass(frozen=True, slots=True)
+class KeptFile:
+    """One log that a baseline is made of.
+
+    Attributes:
+        name: as the user gave it when it was added.
+        sha256: of its unpacked content, in hexadecimal.
+        size: bytes of its unpacked content.
+        format: the reader's name.
+        records: rows by kind, as it was added; what expires later is not taken off.
+        first_seen: of its flow records, in UTC; None where it has no times.
+        last_seen: likewise.
+    """
+
+    name: str
+    sha256: str
+    size: int
+    format: str
+    records: Mapping[str, int]
+    first_seen: datetime | None
+    last_seen: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """Logs of weeks as one reduction.
+
+    Attributes:
+        reduction: of all of them, merged; ``notes`` count as ``expired`` the flow records whose
+            edges were taken out.
+        files: what it is made of, sorted by time, name and content.
+    """
+
+    reduction: Reduction
+    files: tuple[KeptFile, ...]
+
+    @property
+    def records(self) -> dict[str, int]:
+        """Records by kind, with ``expired``."""
+        sums = self.reduction.notes.groupby("kind")["records"].sum()
+        return {str(kind): int(count) for kind, count in sums.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +231,9 @@ class FileRead:
             ...) and ``outside`` for flow records outside the window.
         malformed: the first few malformed lines, as (line, why).
         remarks: how the reader understood the file.
+        first_seen: of the flow records in the window, in UTC; None where there are no times.
+        last_seen: likewise.
+        kept: the logs that a baseline is made of; empty for a log.
     """
 
     name: str
@@ -195,6 +241,15 @@ class FileRead:
     records: Mapping[str, int]
     malformed: tuple[tuple[int, str], ...] = ()
     remarks: tuple[str, ...] = ()
+    first_seen: datetime | None = None
+    last_seen: datetime | None = None
+    kept: tuple[KeptFile, ...] = ()
+
+    @property
+    def formats(self) -> frozenset[str]:
+        """The formats of the logs in it; none for a file without content."""
+        named = {file.format for file in self.kept} or {self.format}
+        return frozenset(named - {""})
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,12 +276,14 @@ class Recognised:
         format: the reader's name; empty for a file without content.
         version: the variant of the format; empty where the format has no variants.
         advice: what the file's own layout leaves out.
+        formats: of the logs in it; none for a file without content.
     """
 
     name: str
     format: str
     version: str = ""
     advice: tuple[Advice, ...] = ()
+    formats: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

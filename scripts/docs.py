@@ -8,14 +8,14 @@ from __future__ import annotations
 import io
 import shlex
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import chdir, redirect_stderr, redirect_stdout
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
 from typing import Final
 
-from typer.core import TyperGroup, TyperOption
+from typer.core import TyperCommand, TyperGroup, TyperOption
 from typer.main import get_command
 
 from infer.cli import app
@@ -38,16 +38,35 @@ EXAMPLES: Final[Mapping[str, str]] = MappingProxyType(
         "evidence-example": f"netinfer evidence 'shop/cart egress[0]' {SAMPLE}",
         "inspect-example": "netinfer inspect sample_flows/aws",
         "formats-example": "netinfer formats -o text",
+        "baseline-add-example": "netinfer baseline add shop.parquet sample_flows/hubble",
+        "baseline-show-example": "netinfer baseline show shop.parquet",
+        "baseline-expire-example": "netinfer baseline expire shop.parquet --older-than 12h",
     }
 )
 """Commands that run one after another in one directory, each shown with what it says."""
 
 
-def options_table(name: str) -> str:
-    """The options of one command, grouped as in its help."""
+_TELL_ON_STDERR: Final = {"generate", "add", "expire"}
+
+
+def commands() -> dict[str, TyperCommand]:
+    """Every command by what is typed, ``baseline add`` among them."""
     group = get_command(app)
     assert isinstance(group, TyperGroup)  # noqa: S101 - it has a callback
-    command = group.commands[name]
+    return dict(_commands(group))
+
+
+def _commands(group: TyperGroup, before: str = "") -> Iterator[tuple[str, TyperCommand]]:
+    for name, command in group.commands.items():
+        if isinstance(command, TyperGroup):
+            yield from _commands(command, f"{before}{name} ")
+        elif isinstance(command, TyperCommand):
+            yield f"{before}{name}", command
+
+
+def options_table(name: str) -> str:
+    """The options of one command, grouped as in its help."""
+    command = commands()[name]
     rows = [_option(each) for each in command.params if isinstance(each, TyperOption)]
     return _table(("option", "what it does"), rows)
 
@@ -99,15 +118,18 @@ def _shown(command: str) -> str:
     out, err = io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(err):
         netinfer(shlex.split(command)[1:])
-    said = err.getvalue() if " generate " in command else out.getvalue()
+    said = err.getvalue() if _TELL_ON_STDERR & set(command.split()) else out.getvalue()
     return f"$ {command}\n{said}"
+
+
+def section_name(command: str) -> str:
+    """What the section of a command's options is called."""
+    return f"{command.replace(' ', '-')}-options"
 
 
 def sections() -> dict[str, str]:
     """Every section by its name, made anew."""
-    group = get_command(app)
-    assert isinstance(group, TyperGroup)  # noqa: S101 - it has a callback
-    options = {f"{name}-options": options_table(name) for name in group.commands}
+    options = {section_name(name): options_table(name) for name in commands()}
     return {**examples(), **options, "formats": formats_table(), "stats": stats_table()}
 
 

@@ -18,6 +18,7 @@ from typer.exceptions import TyperException
 from typer.main import get_command
 
 from infer import __version__
+from infer.cli.baseline import app as baseline
 from infer.cli.diff import diff
 from infer.cli.evidence import evidence
 from infer.cli.explain import explain
@@ -47,6 +48,7 @@ app.command()(explain)
 app.command()(evidence)
 app.command()(inspect)
 app.command()(formats)
+app.add_typer(baseline, name="baseline")
 
 
 def _print_version(asked: bool) -> None:

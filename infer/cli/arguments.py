@@ -42,6 +42,21 @@ def read_span(since: str | None, until: str | None) -> Span:
     return Span(first, last)
 
 
+def read_age(text: str, option: str) -> timedelta:
+    """A duration such as ``30d``.
+
+    Raises:
+        UsageError: it is none.
+    """
+    try:
+        if _DURATION.fullmatch(text):
+            return _duration(text)
+    except (ValueError, OverflowError):
+        pass  # longer than any log
+    hint = "for example 30d, 12h or 1h30m"
+    raise UsageError(f"{option} is not a duration ({text!r} found)", hint=hint)
+
+
 def _time(text: str | None, option: str) -> datetime | timedelta | None:
     """A time (RFC 3339, UTC where it has no zone), or a duration such as ``24h`` or ``1h30m``."""
     if text is None:

@@ -26,4 +26,5 @@ def _malformed(logs: LogsRead) -> Iterator[str]:
     count = logs.count("malformed")
     if count:
         places = (f"{f.name}:{line}: {why}" for f in logs.files for line, why in f.malformed)
-        yield f"{counted(count, 'malformed record')}, not used; the first: {next(places, '')}"
+        first = next((f"; the first: {place}" for place in places), "")
+        yield f"{counted(count, 'malformed record')}, not used{first}"

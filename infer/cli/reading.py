@@ -97,7 +97,7 @@ def profile_of(choice: ProfileChoice, logs: LogsRead) -> Profile:
 
     if choice is not ProfileChoice.AUTO:
         return Profile(choice.value)
-    formats = {file.format for file in logs.files if file.format}
+    formats = {name for file in logs.files for name in file.formats}
     writers = {"hubble": Profile.CILIUM, "calico": Profile.CALICO}
     return writers.get(formats.pop(), Profile.SPEC) if len(formats) == 1 else Profile.SPEC
 

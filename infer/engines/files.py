@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from infer import schema
+from infer.baseline import is_baseline
+from infer.engines.kept import Kept, counts_of, last_kept, read_kept, seen_in
 from infer.errors import FormatUnknown, InputError, Location
 from infer.readers import Format, Source, formats, sniff_format
 from infer.reduce import reduce_flows, reduce_written
@@ -46,13 +48,17 @@ WHOLE: Final = Span()
 """Everything that the logs hold."""
 
 
-def format_of(source: Source, name: str | None) -> Format | None:
+def format_of(source: Source, name: str | None) -> Format | Kept | None:
     """The format that was named, else the one that the content is of; None without content.
+
+    A baseline is known as one whatever was named.
 
     Raises:
         FormatUnknown: there is no format of this name, or none recognises the content.
         InputError: the file cannot be read.
     """
+    if is_baseline(source):
+        return Kept.BASELINE
     if name is None:
         return sniff_format(source, formats())
     if name not in formats():
@@ -65,9 +71,9 @@ class Formats:
     """The formats of the files, told before anything is read; of what lies elsewhere on arrival."""
 
     asked: str | None
-    here: Mapping[Path, Format | None]
+    here: Mapping[Path, Format | Kept | None]
 
-    def format_of(self, source: Source, here: Source) -> Format | None:
+    def format_of(self, source: Source, here: Source) -> Format | Kept | None:
         """The format of a source, with it at hand."""
         return format_of(here, self.asked) if source.away else self.here[source.path]
 
@@ -87,7 +93,7 @@ def known_formats(sources: Sequence[Source], name: str | None) -> Formats:
 def read_file(
     con: DuckDBPyConnection,
     source: Source,
-    format_: Format,
+    format_: Format | Kept,
     window: Window,
     facts: AddressFacts | None,
 ) -> tuple[Reduction, FileRead]:
@@ -96,6 +102,8 @@ def read_file(
     Raises:
         InputError: the file cannot be read to its end, or almost nothing of it was understood.
     """
+    if isinstance(format_, Kept):
+        return read_kept(con, source, window)
     check_whole(source)
     part = _reduced(con, source, format_, window, facts)
     return part, _report(source, format_, part)
@@ -127,8 +135,7 @@ def _report(source: Source, format_: Format, part: Reduction) -> FileRead:
     Raises:
         InputError: almost nothing of it was understood.
     """
-    notes = part.notes
-    counts = {str(kind): int(n) for kind, n in notes.groupby("kind")["records"].sum().items()}
+    counts = counts_of(part)
     bad = counts.get("malformed", 0)
     lines = tuple(islice(format_.malformed(source), _LOCATIONS)) if bad else ()
     if bad > 9 * (sum(counts.values()) - bad):
@@ -136,7 +143,8 @@ def _report(source: Source, format_: Format, part: Reduction) -> FileRead:
         why = f": {lines[0][1]}" if lines else ""
         what = f"{bad:,} of {sum(counts.values()):,} records cannot be read as {format_.name}{why}"
         raise InputError(what, at=at, hint="name the format with --format, or check the file")
-    return FileRead(source.name, format_.name, counts, lines, format_.remarks(source))
+    first, last = seen_in(part)
+    return FileRead(source.name, format_.name, counts, lines, format_.remarks(source), first, last)
 
 
 def refuse_nothing(logs: LogsRead) -> None:
@@ -162,8 +170,12 @@ def _nothing(logs: LogsRead) -> InputError:
     )
 
 
-def last_record(con: DuckDBPyConnection, source: Source, format_: Format | None) -> datetime | None:
-    """The time of a file's newest flow record, in UTC: one more pass over it."""
+def last_record(
+    con: DuckDBPyConnection, source: Source, format_: Format | Kept | None
+) -> datetime | None:
+    """The time of a file's newest flow record, in UTC, by one more pass; of a baseline, its end."""
+    if isinstance(format_, Kept):
+        return last_kept(con, source)
     if format_ is None:
         return None
     flows = format_.read(con, source).filter("kind = 'flow'")

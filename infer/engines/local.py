@@ -22,6 +22,7 @@ from infer.engines.files import (
     read_file,
     refuse_nothing,
 )
+from infer.engines.kept import Kept, recognise_kept
 from infer.engines.limits import default_limits
 from infer.errors import Location, RecordError
 from infer.readers import Source, recognise
@@ -133,7 +134,8 @@ def recognise_files(
 
 def _recognised(source: Source, format_name: str | None) -> Recognised:
     with at_hand(source) as here:
-        return recognise(here, format_of(here, format_name))
+        format_ = format_of(here, format_name)
+        return recognise_kept(here) if isinstance(format_, Kept) else recognise(here, format_)
 
 
 def refuse_malformed(logs: LogsRead) -> None:
@@ -142,10 +144,13 @@ def refuse_malformed(logs: LogsRead) -> None:
     Raises:
         RecordError: at the first malformed line.
     """
+    hint = "leave out --strict to count malformed records and go on"
     for file in logs.files:
         for line, why in file.malformed:
-            hint = "leave out --strict to count malformed records and go on"
             raise RecordError(f"malformed record: {why}", at=Location(file.name, line), hint=hint)
+        if count := file.records.get("malformed", 0):
+            what = f"its logs have malformed records ({count:,} found)"
+            raise RecordError(what, at=Location(file.name), hint=hint)
 
 
 def _read_all(

@@ -146,5 +146,5 @@ class Inspection:
 
     @property
     def formats(self) -> frozenset[str]:
-        """The formats of all files with content."""
-        return frozenset(each.format for each in self.recognised if each.format)
+        """The formats of all logs with content, those in baselines among them."""
+        return frozenset(name for each in self.recognised for name in each.formats)

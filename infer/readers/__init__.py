@@ -123,7 +123,8 @@ def recognise(source: Source, format_: Format | None) -> Recognised:
     """
     if format_ is None:
         return Recognised(source.name, "")
-    return Recognised(source.name, format_.name, format_.version(source), format_.advice(source))
+    version, advice = format_.version(source), format_.advice(source)
+    return Recognised(source.name, format_.name, version, advice, frozenset({format_.name}))
 
 
 def _first_line(start: bytes) -> str:

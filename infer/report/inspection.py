@@ -165,7 +165,7 @@ def _other_lines(files: Iterable[FileRead]) -> str:
     counts: dict[str, int] = {}
     for read in files:
         for kind, count in read.records.items():
-            if count and kind not in {"flow", "malformed", "outside"}:
+            if count and kind not in {"flow", "malformed", "outside", "expired"}:
                 counts[kind] = counts.get(kind, 0) + count
     return ", ".join(f"{count:,} {kind}" for kind, count in sorted(counts.items()))
 

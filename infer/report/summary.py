@@ -55,7 +55,7 @@ def _read(logs: LogsRead) -> _Lines:
     yield _row("read", f"{counted(logs.count('flow'), 'flow record')} from {files} ({kinds})")
     others: Counter[str] = Counter()
     for file in logs.files:
-        aside = {"flow", "malformed", "outside"}
+        aside = {"flow", "malformed", "outside", "expired"}
         others.update({kind: n for kind, n in file.records.items() if n and kind not in aside})
     if others:
         listed = ", ".join(f"{n:,} {kind}" for kind, n in sorted(others.items()))
