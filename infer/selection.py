@@ -267,6 +267,10 @@ def _candidates(
         yield _with_absent_keys(either, pods, mine, wanted)
     yield from _that_tell(labels, sets[len(telling) :], pods, mine)
     yield whole
+    # Fewer keys first: an image's version among them would cut the next one.
+    for chosen in telling:
+        named = LabelSelector.of({key: labels[key] for key in chosen})
+        yield _with_absent_keys(named, pods, mine, wanted)
     if labels or not any(map(pods.stable, wanted)):  # absence alone is for pods without labels
         yield _with_absent_keys(whole, pods, mine, wanted)
     for requirement in changed:

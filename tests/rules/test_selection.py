@@ -98,6 +98,17 @@ def test_canary_and_stable() -> None:
     assert not found["web-canary"].matches({"app": "web"})
 
 
+def test_what_sets_a_canary_apart_needs_no_image_version() -> None:
+    """The stable pods are those without the canary's label, whatever version comes next."""
+    stable = workload("web", {"app": "web", "version": "1.4.2"})
+    canary = workload("web-canary", {"app": "web", "version": "1.4.2", "track": "canary"})
+
+    found = selectors(stable, canary)["web"]
+
+    assert without(of(app="web"), "track") == found
+    assert found.matches({"app": "web", "version": "1.4.3"})
+
+
 def test_volatile_labels_never_select() -> None:
     """A well-known volatile key does not stand in a selector, even if it alone would tell."""
     web = workload("web", {"app": "web", "pod-template-hash": "1"})
