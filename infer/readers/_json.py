@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from infer.readers import _expressions as sql
 from infer.readers._texts import LONGEST_LINE, Texts
-from infer.sources import Source, chunks, duckdb_path, head, lines
+from infer.sources import Source, check_whole, chunks, duckdb_path, head, lines
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection, DuckDBPyRelation
@@ -51,6 +51,26 @@ def parse_json(con: DuckDBPyConnection, texts: Texts, fields: Fields) -> DuckDBP
     record = f"CASE WHEN is_json THEN {_from_json('text', fields)} END AS record"
     columns = ", ".join(f"record.{sql.column(n)} AS {sql.column(n)}" for n in fields)
     return checked.project(f"line, is_json, {record}").project(f"line, is_json, {columns}")
+
+
+def scan_or_parse(
+    con: DuckDBPyConnection, source: Source, fields: Fields, texts: Texts | None
+) -> DuckDBPyRelation:
+    """A row a record with the columns of ``fields``, ``line`` and ``is_json``.
+
+    Args:
+        con: an embedded DuckDB session.
+        source: the file.
+        fields: what is read of each record.
+        texts: the records, taken apart; None where each is a line, which DuckDB scans by itself.
+
+    Raises:
+        InputError: the file cannot be read to its end.
+    """
+    if texts is None:
+        return scan_json(con, source, fields).project("*, TRUE AS is_json, NULL::BIGINT AS line")
+    check_whole(source)  # an error inside the stream would come out as DuckDB's
+    return parse_json(con, texts, fields)
 
 
 def parsed(text: str, fields: Fields) -> str:

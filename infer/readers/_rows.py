@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -10,7 +10,7 @@ from infer import schema
 from infer.readers import _expressions as sql
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyRelation
+    from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
 _PORTS: Final = ("src_port", "dst_port")
 # What only a flow has; the rest is also worth showing of a record that is none.
@@ -57,6 +57,22 @@ def flow_rows(records: DuckDBPyRelation, meaning: Meaning) -> DuckDBPyRelation:
     marked = _with(told, {"kind": kind})
     named = ", ".join(_column(name, values) for name in schema.FLOW)
     return marked.project(f"{named}, why, line")
+
+
+def unreadable(
+    rows: Callable[[DuckDBPyConnection], DuckDBPyRelation],
+) -> Iterator[tuple[int, str]]:
+    """``(line, why)`` of the malformed rows, in order.
+
+    Args:
+        rows: FLOW rows with ``why`` and ``line``, made with the connection that it is given.
+    """
+    import duckdb
+
+    with duckdb.connect() as con:
+        con.execute("SET TimeZone = 'UTC'")
+        wrong = rows(con).filter("why IS NOT NULL").project("line, why")
+        yield from wrong.order("line, why").fetchall()
 
 
 def _with(rows: DuckDBPyRelation, columns: Mapping[str, str]) -> DuckDBPyRelation:

@@ -18,6 +18,7 @@ from infer.readers._json import (
     scan_json,
 )
 from infer.readers._parquet import scan_parquet
+from infer.readers._rows import unreadable
 from infer.readers._texts import Texts, is_odd_text, scan_lines
 from infer.readers.antrea.columns import FIELDS, as_fields, to_flow
 from infer.readers.antrea.lines import is_line, split_lines
@@ -61,12 +62,7 @@ def read(con: DuckDBPyConnection, source: Source) -> DuckDBPyRelation:
 
 def malformed(source: Source) -> Iterator[tuple[int, str]]:
     """The records without addresses, with too few fields, or with an unreadable one."""
-    import duckdb
-
-    with duckdb.connect() as con:
-        con.execute("SET TimeZone = 'UTC'")
-        found = to_flow(_numbered(con, source)).filter("why IS NOT NULL").project("line, why")
-        yield from found.order("line").fetchall()
+    yield from unreadable(lambda con: to_flow(_numbered(con, source)))
 
 
 def version(source: Source) -> str:

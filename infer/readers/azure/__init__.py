@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from infer import schema
 from infer.readers import Format, Source
 from infer.readers._json import json_values, parse_json
+from infer.readers._rows import unreadable
 from infer.readers._texts import Texts
 from infer.readers.azure.columns import RECORD, to_flow
 from infer.schema import Advice
@@ -60,12 +61,7 @@ def read(con: DuckDBPyConnection, source: Source) -> DuckDBPyRelation:
 
 def malformed(source: Source) -> Iterator[tuple[int, str]]:
     """The records and tuples that cannot be understood, at the line where the record starts."""
-    import duckdb
-
-    with duckdb.connect() as con:
-        con.execute("SET TimeZone = 'UTC'")
-        wrong = to_flow(_values(con, source)).filter("why IS NOT NULL").project("line, why")
-        yield from wrong.order("line, why").fetchall()
+    yield from unreadable(lambda con: to_flow(_values(con, source)))
 
 
 def version(source: Source) -> str:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Final
 
 from infer import schema
 from infer.readers import Format, Source
-from infer.readers._json import is_lines, parse_json, scan_json
+from infer.readers._json import is_lines, parse_json, scan_or_parse
+from infer.readers._rows import unreadable
 from infer.readers._texts import Texts
 from infer.readers.calico.columns import RECORD, to_flow
 from infer.readers.calico.texts import is_of_lines, records
 from infer.schema import Advice
-from infer.sources import check_whole, head
+from infer.sources import head
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection, DuckDBPyRelation
@@ -41,22 +42,13 @@ def read(con: DuckDBPyConnection, source: Source) -> DuckDBPyRelation:
     Raises:
         InputError: the file cannot be read to its end.
     """
-    if is_of_lines(source) and is_lines(source):
-        found = scan_json(con, source, RECORD).project("*, TRUE AS is_json, NULL::BIGINT AS line")
-    else:
-        check_whole(source)  # an error inside the stream would come out as DuckDB's
-        found = parse_json(con, _texts(source), RECORD)
-    return schema.project(to_flow(found), schema.FLOW)
+    texts = None if is_of_lines(source) and is_lines(source) else _texts(source)
+    return schema.project(to_flow(scan_or_parse(con, source, RECORD, texts)), schema.FLOW)
 
 
 def malformed(source: Source) -> Iterator[tuple[int, str]]:
     """The records that name no ends, or whose time, address, port or action is unreadable."""
-    import duckdb
-
-    with duckdb.connect() as con:
-        con.execute("SET TimeZone = 'UTC'")
-        found = to_flow(parse_json(con, _texts(source), RECORD)).filter("why IS NOT NULL")
-        yield from found.project("line, why").order("line").fetchall()
+    yield from unreadable(lambda con: to_flow(parse_json(con, _texts(source), RECORD)))
 
 
 def version(source: Source) -> str:

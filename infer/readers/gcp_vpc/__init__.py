@@ -12,6 +12,7 @@ from infer.readers import Format, Source
 from infer.readers import _expressions as sql
 from infer.readers._json import Fields, is_document, json_texts, parse_json, parsed, scan_json
 from infer.readers._parquet import scan_parquet
+from infer.readers._rows import unreadable
 from infer.readers._texts import Texts
 from infer.readers.gcp_vpc.columns import PATHS, PAYLOAD, to_flow
 from infer.readers.gcp_vpc.paths import PAYLOADS, Columns, first_text
@@ -69,12 +70,7 @@ def read(con: DuckDBPyConnection, source: Source) -> DuckDBPyRelation:
 
 def malformed(source: Source) -> Iterator[tuple[int, str]]:
     """The entries without addresses, ports or protocol, or with an unreadable value."""
-    import duckdb
-
-    with duckdb.connect() as con:
-        con.execute("SET TimeZone = 'UTC'")
-        wrong = to_flow(_texts(_numbered(con, source))).filter("why IS NOT NULL")
-        yield from wrong.project("line, why").order("line, why").fetchall()
+    yield from unreadable(lambda con: to_flow(_texts(_numbered(con, source))))
 
 
 def remarks(source: Source) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from infer import schema
 from infer.readers import Format, Source
 from infer.readers._json import parse_json, scan_json
+from infer.readers._rows import unreadable
 from infer.readers._texts import Texts
 from infer.readers.hubble.columns import EVENT, RECORD, to_flow
 from infer.readers.hubble.texts import Shape, records, shape_of
@@ -69,13 +70,8 @@ def read(con: DuckDBPyConnection, source: Source) -> DuckDBPyRelation:
 
 def malformed(source: Source) -> Iterator[tuple[int, str]]:
     """The lines that are no event, or whose time, address or port cannot be understood."""
-    import duckdb
-
     texts = _texts(source, shape_of(source))
-    with duckdb.connect() as con:
-        con.execute("SET TimeZone = 'UTC'")
-        found = to_flow(parse_json(con, texts, RECORD)).filter("why IS NOT NULL")
-        yield from found.project("line, why").order("line").fetchall()
+    yield from unreadable(lambda con: to_flow(parse_json(con, texts, RECORD)))
 
 
 def version(source: Source) -> str:
