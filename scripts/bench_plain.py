@@ -1,124 +1,25 @@
 """What ``scripts/bench`` times beside netinfer: the bare aggregation, in DuckDB or in pandas.
 
-Both count the records of each (pod, pod, port, protocol, verdict), with first and last time, and
-do nothing else: no check of a value, no label, no policy.
+Both group the records as netinfer must, with their count and their first and last time, and do
+nothing else: no check of a value, no label, no policy. Arguments: ``ENGINE KIND PATH``.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import pandas as pd
+import bench_plain_hubble as hubble
+import bench_plain_vpc as vpc
 
-KEYS = (
-    *("src_namespace", "src_pod", "src_ip", "dst_namespace", "dst_pod", "dst_ip"),
-    *("server_port", "protocol", "verdict", "is_reply", "node"),
-)
-ROWS = 100_000
+KINDS = {"hubble": hubble.JSON, "flows": hubble.PARQUET, "vpc": vpc.PARQUET, "vpc-text": vpc.TEXT}
 
 
 def main() -> None:
-    """Aggregate the file with the engine that the arguments name."""
-    engine, path = sys.argv[1], Path(sys.argv[2])
-    groups = by_duckdb(path) if engine == "duckdb" else by_pandas(path)
+    """Aggregate the file with the engine and as the kind that the arguments name."""
+    engine, kind, path = sys.argv[1], KINDS[sys.argv[2]], Path(sys.argv[3])
+    groups = kind.by_duckdb(path) if engine == "duckdb" else kind.by_pandas(path)
     print(f"{groups:,} groups")
-
-
-def by_duckdb(path: Path) -> int:
-    """The number of groups, all of which are fetched as an Arrow table."""
-    import duckdb
-
-    source = _DUCKDB_PARQUET if path.suffix == ".parquet" else _DUCKDB_JSON
-    with duckdb.connect() as con:
-        con.execute("SET preserve_insertion_order = false")
-        rows = con.sql(source.format(path=path))
-        measures = "count(*) AS records, min(time) AS first, max(time) AS last"
-        groups = rows.aggregate(f"{', '.join(KEYS)}, {measures}", ", ".join(KEYS))
-        return int(groups.to_arrow_table().num_rows)
-
-
-_DUCKDB_PARQUET = """
-    SELECT *, CASE WHEN is_reply THEN src_port ELSE dst_port END AS server_port
-    FROM '{path}'
-"""
-_END = "STRUCT(namespace VARCHAR, pod_name VARCHAR)"
-_PORTS = "STRUCT(source_port INTEGER, destination_port INTEGER)"
-_FLOW = f"""STRUCT("time" VARCHAR, verdict VARCHAR, is_reply BOOLEAN, node_name VARCHAR,
-    "IP" STRUCT(source VARCHAR, destination VARCHAR), source {_END}, destination {_END},
-    l4 STRUCT("TCP" {_PORTS}, "UDP" {_PORTS}))"""
-# sample_size: DuckDB samples 20,480 lines even where the columns are given.
-_DUCKDB_JSON = f"""
-    SELECT flow.source.namespace AS src_namespace, flow.source.pod_name AS src_pod,
-        flow."IP".source AS src_ip, flow.destination.namespace AS dst_namespace,
-        flow.destination.pod_name AS dst_pod, flow."IP".destination AS dst_ip,
-        CASE WHEN flow.is_reply
-            THEN coalesce(flow.l4."TCP".source_port, flow.l4."UDP".source_port)
-            ELSE coalesce(flow.l4."TCP".destination_port, flow.l4."UDP".destination_port)
-        END AS server_port,
-        CASE WHEN flow.l4."TCP" IS NOT NULL THEN 'TCP' ELSE 'UDP' END AS protocol,
-        flow.verdict AS verdict, flow.is_reply AS is_reply, flow.node_name AS node,
-        TRY_CAST(flow."time" AS TIMESTAMP) AS "time"
-    FROM read_json('{{path}}', format = 'newline_delimited', sample_size = 1,
-        columns = {{{{'flow': '{_FLOW}'}}}})
-"""  # noqa: S608 - the path is this project's own
-
-
-def by_pandas(path: Path) -> int:
-    """The number of groups; chunks are reduced one by one, then together."""
-    import pandas as pd
-
-    chunks = _parquet_chunks(path) if path.suffix == ".parquet" else _json_chunks(path)
-    parts = [
-        chunk.groupby(list(KEYS), dropna=False).agg(
-            records=("time", "size"), first=("time", "min"), last=("time", "max")
-        )
-        for chunk in chunks
-    ]
-    whole = pd.concat(parts).groupby(level=list(KEYS), dropna=False)
-    return len(whole.agg({"records": "sum", "first": "min", "last": "max"}))
-
-
-def _parquet_chunks(path: Path) -> Iterator[pd.DataFrame]:
-    import pyarrow.parquet as pq
-
-    columns = [*(key for key in KEYS if key != "server_port"), "src_port", "dst_port", "time"]
-    for batch in pq.ParquetFile(path).iter_batches(batch_size=ROWS, columns=columns):
-        frame = batch.to_pandas()
-        yield frame.assign(
-            server_port=frame["src_port"].where(frame["is_reply"], frame["dst_port"])
-        )
-
-
-def _json_chunks(path: Path) -> Iterator[pd.DataFrame]:
-    import pandas as pd
-
-    for chunk in pd.read_json(path, lines=True, chunksize=ROWS // 2):
-        frame = pd.DataFrame([_plain(flow) for flow in chunk["flow"]])
-        yield frame.assign(time=pd.to_datetime(frame["time"]))
-
-
-def _plain(flow: dict[str, dict[str, dict[str, object]]]) -> dict[str, object]:
-    protocol, layer = next(iter(flow["l4"].items()))
-    source, destination = flow["source"], flow["destination"]
-    is_reply = bool(flow.get("is_reply"))
-    return {
-        "src_namespace": source.get("namespace"),
-        "src_pod": source.get("pod_name"),
-        "src_ip": flow["IP"]["source"],
-        "dst_namespace": destination.get("namespace"),
-        "dst_pod": destination.get("pod_name"),
-        "dst_ip": flow["IP"]["destination"],
-        "server_port": layer["source_port" if is_reply else "destination_port"],
-        "protocol": protocol,
-        "verdict": flow["verdict"],
-        "is_reply": is_reply,
-        "node": flow["node_name"],
-        "time": flow["time"],
-    }
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ It writes the shipped samples, the traffic of tests whose truth is known, and be
 
 from simulator.aws import FIELDS_V2, FIELDS_V5, write_aws
 from simulator.bulk import bulk_hubble, bulk_parquet
-from simulator.bulk_vpc import bulk_inventory, bulk_vpc
+from simulator.bulk_vpc import bulk_inventory, bulk_vpc, bulk_vpc_text
 from simulator.estate import estate
 from simulator.faults import dropped, one_off, port_scan
 from simulator.ground_truth import (
@@ -72,6 +72,7 @@ __all__ = [
     "bulk_inventory",
     "bulk_parquet",
     "bulk_vpc",
+    "bulk_vpc_text",
     "cluster_from_ground_truth",
     "dns_service",
     "dns_workload",

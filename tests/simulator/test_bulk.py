@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from simulator import bulk_hubble, bulk_parquet
+from simulator import bulk_hubble, bulk_parquet, bulk_vpc, bulk_vpc_text
 from simulator.bulk_traffic import PORTS
 from simulator.table import SCHEMA
 
@@ -40,6 +40,18 @@ def test_bulk_rows_have_the_columns_of_a_table(tmp_path: Path) -> None:
     ports = table.select(["src_port", "dst_port", "is_reply"]).to_pylist()
     assert all((row["src_port"] in PORTS) is row["is_reply"] for row in ports)
     assert all((row["dst_port"] in PORTS) is not row["is_reply"] for row in ports)
+
+
+def test_bulk_vpc_text_has_the_records_of_the_parquet_file(tmp_path: Path) -> None:
+    """The header names the fields, and each line has the values of a row, in order."""
+    bulk_vpc(tmp_path / "x.parquet", 500, seed=1)
+    bulk_vpc_text(tmp_path / "x.log", 500, seed=1)
+    header, *lines = (tmp_path / "x.log").read_text(encoding="ascii").splitlines()
+    records = [dict(zip(header.split(" "), line.split(" "), strict=True)) for line in lines]
+    rows = pq.read_table(tmp_path / "x.parquet").to_pylist()
+    texts = [{name.replace("_", "-"): str(value) for name, value in row.items()} for row in rows]
+    assert [{name: record[name] for name in texts[0]} for record in records] == texts
+    assert {record["flow-direction"] for record in records} == {"ingress", "egress"}
 
 
 def test_equal_seeds_write_equal_bulk(tmp_path: Path) -> None:
