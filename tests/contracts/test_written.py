@@ -12,6 +12,7 @@ import pytest
 
 from contracts.reading import source_of
 from infer.engines.local import session
+from infer.errors import InputError
 from infer.readers import formats
 from infer.reduce import reduce_flows, reduce_written
 from infer.schema import ALWAYS, AddressFacts, Reduction, Window
@@ -184,6 +185,27 @@ def test_labels_of_ends_that_are_no_pods_are_all_read(
     columns["src_labels"] = [["app=b" if n == ROWS // 2 else "app=a"] for n in range(ROWS)]
     columns["time"] = [START + timedelta(minutes=n) for n in range(ROWS)]
     assert both(parquet(columns), ALWAYS, None)[0] is None
+
+
+def test_two_ends_of_one_hash_are_an_error(
+    parquet: Callable[[Columns], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ends that cannot be told apart by their hashes are never taken for one."""
+    monkeypatch.setattr("infer.reduce.columnar.hash_of", lambda _: "hash(1)")
+    with pytest.raises(InputError, match="same 64-bit hash"):
+        both(parquet(table(random.Random(0))), ALWAYS, None)
+
+
+def test_two_ends_of_one_hash_in_groups_of_their_own_are_an_error(
+    parquet: Callable[[Columns], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ends of one hash are told apart also where none of their records are alike."""
+    monkeypatch.setattr("infer.reduce.columnar.hash_of", lambda _: "hash(1)")
+    columns = {name: values[:2] for name, values in table(random.Random(0)).items()}
+    columns |= {"src_pod": ["a", "b"], "src_ip": ["10.0.0.1", "10.0.0.2"], "node": ["n1", "n2"]}
+    columns |= {name: [columns[name][0]] * 2 for name in columns if name.startswith("dst_")}
+    with pytest.raises(InputError, match="same 64-bit hash"):
+        both(parquet(columns), ALWAYS, None)
 
 
 # ---- VPC flow logs -----------------------------------------------------------------------------

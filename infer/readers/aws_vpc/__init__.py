@@ -87,7 +87,8 @@ def written(con: DuckDBPyConnection, source: Source) -> Written | None:
     found = _survey_of(source)
     if not _names_of(source, found) >= {"tcpflags", "pktsrcaddr", "pktdstaddr"}:
         return None
-    return as_written(_fields_of(con, source, found), columnar=is_parquet(source))
+    fields = _of_parquet(con, source) if is_parquet(source) else _fields_of(con, source, found)
+    return as_written(fields, columnar=is_parquet(source))
 
 
 def malformed(source: Source) -> Iterator[tuple[int, str]]:
@@ -192,7 +193,7 @@ def _fields(con: DuckDBPyConnection, source: Source) -> DuckDBPyRelation:
 def _fields_of(con: DuckDBPyConnection, source: Source, found: Survey | None) -> DuckDBPyRelation:
     """The relation that ``to_flow`` takes, by the straightest way through DuckDB."""
     if is_parquet(source):
-        return _of_parquet(con, source)
+        return _ordered(_of_parquet(con, source))
     if found is None:
         if is_document(head(source).decode("utf-8", "replace").lstrip()):
             return _numbered(con, source)
@@ -208,7 +209,7 @@ def _fields_of(con: DuckDBPyConnection, source: Source, found: Survey | None) ->
 def _numbered(con: DuckDBPyConnection, source: Source) -> DuckDBPyRelation:
     """As ``_fields``, with line numbers; slower."""
     if is_parquet(source):
-        return _of_parquet(con, source)
+        return _ordered(_of_parquet(con, source))
     if _is_flat_json(source):
         texts = Texts(lambda: json_texts(source))
         return _of_json(parse_json(con, texts, _json_fields(source)), source)
@@ -264,7 +265,7 @@ def _of_json(rows: DuckDBPyRelation, source: Source) -> DuckDBPyRelation:
 
 
 def _of_parquet(con: DuckDBPyConnection, source: Source) -> DuckDBPyRelation:
-    """The used columns by name, whatever they are typed as."""
+    """The used columns by name, whatever they are typed as, and the file's own row numbers."""
     rows = scan_parquet(con, source)
     by_name = {plain_name(name): name for name in reversed(rows.columns)}
     if by_name.keys().isdisjoint({"srcaddr", "pktsrcaddr"}):
@@ -277,7 +278,7 @@ def _of_parquet(con: DuckDBPyConnection, source: Source) -> DuckDBPyRelation:
         is_text = types[by_name[name]] == "VARCHAR"
         values[name] = f"nullif(nullif({column}, '-'), '')" if is_text else column
     row = "file_row_number + 1 AS line"
-    return rows.project(f"{_aliased(values)}, NULL::VARCHAR AS wrong, {row}")
+    return rows.project(f"{_aliased(values)}, NULL::VARCHAR AS wrong, {row}, file_row_number")
 
 
 def _aliased(values: Mapping[str, str]) -> str:
