@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from infer import schema
+from infer.columns import ints
 from infer.model import Inventory
 from infer.orient.decide import BY_KNOWN_PORT, CONVERSATIONS, DECISIONS
 from infer.orient.ends import ATTRIBUTES, numbered_rows, spelled_out
+from infer.orient.together import COUNTS, put_together
 from infer.schema import Reduction
 
 if TYPE_CHECKING:
@@ -21,11 +23,6 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 KNOWN_PORT_COLUMNS: Final = {"place": "VARCHAR", "protocol": "VARCHAR", "port": "INTEGER"}
-
-_COUNTS: Final = (
-    "records", "weight", "packets", "bytes", "forwarded", "audited", "denied", "dropped",
-    "ignored", "at_server", "delivered", "at_client", "replies", "answers",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +67,8 @@ def orient_edges(
     try:
         con.execute(f"CREATE OR REPLACE TEMP TABLE ends AS {_ENDS}")
         ends = con.sql("FROM ends ORDER BY number").to_arrow_table()
-        connections = spelled_out(schema.to_frame(con.sql(_ORIENT_SQL)), ends)
+        placed = con.sql(_ORIENT_SQL).to_arrow_table()
+        connections = spelled_out(put_together(placed, ints(ends["place"])), ends)
         return Oriented(connections, reduction.notes)
     finally:
         con.execute("DROP TABLE IF EXISTS ends")
@@ -121,7 +119,7 @@ def known_ports(inventory: Inventory) -> pd.DataFrame:
 _SAME: Final = ", ".join(ATTRIBUTES)
 _ENDS: Final = f"""
     SELECT row_number() OVER (ORDER BY {_SAME}) - 1 AS number,
-        dense_rank() OVER (ORDER BY known_as, tenure) AS place,
+        dense_rank() OVER (ORDER BY known_as, tenure) - 1 AS place,
         {_SAME}, known_as, key
     FROM (
         SELECT *, coalesce(ip, namespace || '/' || pod, coalesce(namespace, '') || labels,
@@ -144,7 +142,7 @@ def _sides(client: str, server: str) -> str:
 
 
 _PLAIN: Final = ", ".join(
-    name for name in _COUNTS if name not in {"delivered", "replies", "answers"}
+    name for name in COUNTS if name not in {"delivered", "replies", "answers"}
 )
 _CARRIED: Final = f"protocol, reporter, first_seen, last_seen, hours, {_PLAIN}"
 
@@ -175,19 +173,6 @@ _FAITHFUL: Final = """
     EXCEPT FROM gaps
 """
 
-# What all records between two places on one port say together, whatever else they say of the ends.
-# A denial is over once the server's own node forwards to it (policies change while a log is kept),
-# but where answers can be told, only an answer ends it.
-_TOGETHER: Final = """
-    SELECT client_at, server_at, protocol, port, bool_or(judged) AND sum(answers) = 0 AS unanswered,
-        sum(denied) > 0 AND sum(answers) = 0
-            AND (bool_or(judged) OR sum(delivered) = 0) AS refused
-    FROM (
-        SELECT client_at, server_at, protocol, port, judged, denied, answers, delivered FROM joined
-        UNION ALL SELECT server_at, client_at, protocol, port, FALSE, 0, echoes, 0 FROM joined
-    ) GROUP BY ALL
-"""
-
 _ORIENT_SQL: Final = f"""
 WITH numbered AS ({_NUMBERED}),
 serving AS (
@@ -207,28 +192,8 @@ decided AS (
     FROM conversations WHERE {BY_KNOWN_PORT}
 ),
 placed AS ({_PLACED}),
-faithful AS ({_FAITHFUL}),
-grouped AS (
-    SELECT client, server, service, port, protocol,
-        {", ".join(f"sum({name})::BIGINT AS {name}" for name in (*_COUNTS, "echoes"))},
-        min(first_seen) AS first_seen, max(last_seen) AS last_seen,
-        list_sort(list_distinct(flatten(list(hours)))) AS hours,
-        list_sort(list_distinct(flatten(list(names)))) AS names,
-        list_sort(list(DISTINCT oriented_by)) AS oriented_by,
-        list_sort(coalesce(list(DISTINCT reporter) FILTER (reporter IS NOT NULL), []))
-            AS reporters,
-        bool_or(protocol = 'TCP' AND oriented_by <> 'ambiguous' AND EXISTS (
-            FROM faithful f WHERE f.reporter IS NOT DISTINCT FROM placed.reporter)) AS judged
-    FROM placed GROUP BY ALL
-),
-joined AS (
-    SELECT g.*, c.place AS client_at, s.place AS server_at
-    FROM grouped g JOIN ends c ON c.number = client JOIN ends s ON s.number = server
-),
-together AS ({_TOGETHER})
-SELECT j.* EXCLUDE (client_at, server_at, echoes), t.unanswered, t.refused
-FROM joined j
-JOIN together t ON (t.client_at, t.server_at) = (j.client_at, j.server_at)
-    AND t.port IS NOT DISTINCT FROM j.port AND t.protocol IS NOT DISTINCT FROM j.protocol
-ORDER BY j.client, j.server, service, port, protocol
+faithful AS ({_FAITHFUL})
+SELECT *, protocol = 'TCP' AND oriented_by <> 'ambiguous' AND EXISTS (
+    FROM faithful f WHERE f.reporter IS NOT DISTINCT FROM placed.reporter) AS judged
+FROM placed
 """  # noqa: S608 - constants of this module

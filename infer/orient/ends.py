@@ -71,7 +71,7 @@ def _numbers(column: Column, words: dict[str, int]) -> Ints:
     return np.array([*number_of, -1], dtype=np.int64)[numbers]
 
 
-def spelled_out(connections: pd.DataFrame, ends: pa.Table) -> pd.DataFrame:
+def spelled_out(connections: pa.Table, ends: pa.Table) -> pd.DataFrame:
     """Connections with the texts of their ends in front, in place of the numbers.
 
     Args:
@@ -82,12 +82,11 @@ def spelled_out(connections: pd.DataFrame, ends: pa.Table) -> pd.DataFrame:
 
     texts = ends.select([*ATTRIBUTES, "known_as"]).combine_chunks()
     listed = {name: texts[name].dictionary_encode() for name in texts.column_names}
-    rows = pa.Table.from_pandas(connections, preserve_index=False)
     columns = {
-        f"{side}_{'at' if name == 'known_as' else name}": column.take(rows[side])
+        f"{side}_{'at' if name == 'known_as' else name}": column.take(connections[side])
         for side in ("client", "server")
         for name, column in listed.items()
     }
-    rest = rows.drop_columns(["client", "server"])
+    rest = connections.drop_columns(["client", "server"])
     columns |= {name: rest[name] for name in rest.column_names}
     return schema.arrow_frame(pa.Table.from_arrays(list(columns.values()), names=list(columns)))
