@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from infer.readers._texts import LONGEST_LINE, is_odd_text
+from infer.readers._texts import LONGEST_LINE, SCANNED_BYTES, is_odd_text
 from infer.sources import Source, duckdb_path, head, lines
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ def scan_csv(con: DuckDBPyConnection, source: Source, header: Header) -> DuckDBP
         escapechar='"',
         auto_detect=False,
         max_line_size=LONGEST_LINE,
+        buffer_size=SCANNED_BYTES,
         compression=source.compression.value,
     )
     try:

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
 LONGEST_LINE: Final = 16 * 1024 * 1024
+SCANNED_BYTES: Final = 2 * LONGEST_LINE
+"""What DuckDB holds of a text at once, for each thread; by itself it takes 16 longest lines."""
+
 _BATCH_ROWS: Final = 2048
 _BATCH_CHARACTERS: Final = 8 * 1024 * 1024
 
@@ -74,6 +77,7 @@ def scan_lines(con: DuckDBPyConnection, source: Source) -> DuckDBPyRelation:
         auto_detect=False,
         strict_mode=False,
         max_line_size=LONGEST_LINE,
+        buffer_size=SCANNED_BYTES,
         compression=source.compression.value,
     )
     return scanned.filter("trim(text) <> ''")

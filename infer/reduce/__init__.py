@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, Final
 
 from infer import schema
 from infer.reduce.alike import TABLES as ALIKE_TABLES
-from infer.reduce.alike import gather, gathered_ends, gathered_pairs
+from infer.reduce.alike import gather, gather_apart, gathered_ends, gathered_pairs
 from infer.reduce.edges import ATTRIBUTES, PLAIN_KEYS, columns, edge_rows, tables
-from infer.reduce.facts import with_facts
+from infer.reduce.facts import has_tenures, known_facts, with_facts
+from infer.reduce.held import TABLES as HELD_TABLES
+from infer.reduce.held import add_holders, drop_unmet, find_divided, with_ends
 from infer.reduce.records import (
     GROUPED_PAIRS,
     group_at_once,
@@ -60,8 +62,8 @@ def reduce_flows(
     Raises:
         InputError: two endpoints have the same 64-bit hash.
     """
-    with tables(con, "grouped", "found"), with_facts(con, flows, facts) as known:
-        marked = singly(known, window)
+    with tables(con, "grouped", "found"), known_facts(con, facts):
+        marked = singly(with_facts(flows, facts), window)
         ends = group_by_column(con, marked) if columnar else group_at_once(marked)
         edges = edge_rows(con, GROUPED_PAIRS, ends)
         return Reduction(edges, schema.to_frame(con.sql(_NOTES_SQL)))
@@ -75,21 +77,24 @@ def reduce_written(
 ) -> Reduction | None:
     """What ``reduce_flows`` gives of the same records, from far fewer of them.
 
-    None where records that are alike could not be brought together: the labels of an end changed,
-    or addresses change hands, and then each record's own time counts.
+    None where records that are alike could not be brought together: the labels of an end changed.
 
     Raises:
         InputError: two endpoints have the same 64-bit hash.
     """
-    if facts is not None and not facts.tenures.empty:
-        return None
-    with tables(con, "grouped", "found", *ALIKE_TABLES):
+    with tables(con, "grouped", "found", *ALIKE_TABLES, *HELD_TABLES), known_facts(con, facts):
         if not gather(con, written, window):
             return None
         gathered_ends(con, written).create("found")
-        with with_facts(con, gathered_pairs(con, written, window), facts) as known:
-            edges = edge_rows(con, GROUPED_PAIRS, group_gathered(known))
-            return Reduction(edges, schema.to_frame(con.sql(_NOTES_SQL)))
+        if has_tenures(facts):
+            if find_divided(con, written):
+                gather_apart(con, written, window)
+            add_holders(con)
+        pairs = with_ends(with_facts(gathered_pairs(con, written, window), facts))
+        ends = group_gathered(pairs)
+        if has_tenures(facts):
+            drop_unmet(con)
+        return Reduction(edge_rows(con, GROUPED_PAIRS, ends), schema.to_frame(con.sql(_NOTES_SQL)))
 
 
 def merge_reductions(con: DuckDBPyConnection, parts: Sequence[Reduction]) -> Reduction:

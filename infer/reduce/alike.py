@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from infer import schema
 from infer.errors import InputError
 from infer.reduce.columnar import TABLES as COLUMNAR_TABLES
-from infer.reduce.columnar import gather_columns
+from infer.reduce.columnar import column_groups_sql, gather_columns
 from infer.reduce.edges import columns
 from infer.reduce.groups import (
     COUNTED,
@@ -27,6 +27,7 @@ from infer.reduce.groups import (
     told_keys,
     values,
 )
+from infer.reduce.held import held_joins, held_keys
 from infer.reduce.records import FOUND_KEY, TEXTS, labels_key
 from infer.schema import ALWAYS, Window
 from infer.written import Written
@@ -48,6 +49,13 @@ def gather(con: DuckDBPyConnection, written: Written, window: Window) -> bool:
     return gathering(con, written, window)
 
 
+def gather_apart(con: DuckDBPyConnection, written: Written, window: Window) -> None:
+    """Bring the records together anew, and keep those of ``divided`` ends apart by tenure."""
+    con.execute("DROP TABLE alike")
+    groups_sql = column_groups_sql if written.columnar else _groups_sql
+    create("alike", written.rows, groups_sql(written, window, apart=True))
+
+
 def _gather_at_once(con: DuckDBPyConnection, written: Written, window: Window) -> bool:
     """In one scan: the groups with the texts of their ends, and then the ends out of these.
 
@@ -63,17 +71,19 @@ def _gather_at_once(con: DuckDBPyConnection, written: Written, window: Window) -
     return True
 
 
-def _groups_sql(written: Written, window: Window) -> str:
+def _groups_sql(written: Written, window: Window, *, apart: bool = False) -> str:
     """The groups with their measures. What is measured is NULL, but for a value without meaning."""
     hashes = {f"alike_{side}": hash_of(end.texts) for side, end in sides(written)}
-    apart = {
+    strange = {
         m.column: odd(f"alike_{n}", m.column) for n, m in written.measures.items() if not m.sure
     }
-    keys = aliased(hashes | apart | ports(written) | told_keys(written, window))
+    held = held_keys(written) if apart else {}
+    keys = aliased(hashes | strange | ports(written) | told_keys(written, window) | held)
     texts = (*written.src.texts, *written.dst.texts, *written.keys)
     return f"""
     SELECT {columns(texts)}, {keys}, {aliased(sums(written))}
-    FROM (SELECT *, {aliased(values(written))} FROM flows) GROUP BY ALL
+    FROM (SELECT *, {aliased(values(written))} FROM flows) {held_joins(written) if apart else ""}
+    GROUP BY ALL
     """  # noqa: S608 - column names, quoted
 
 
@@ -95,17 +105,15 @@ def gathered_ends(con: DuckDBPyConnection, written: Written) -> DuckDBPyRelation
 def gathered_pairs(con: DuckDBPyConnection, written: Written, window: Window) -> DuckDBPyRelation:
     """FLOW rows that each stand for ``records`` records, with the columns that ``singly`` adds.
 
-    Their ends are given by the keys of ``found``, which must be there. ``time`` and ``end_time``
-    are the first and the last of the records, counts are sums.
+    ``alike_src`` and ``alike_dst`` tell their ends. ``time`` and ``end_time`` are the first and the
+    last of the records, counts are sums.
     """
     flows = written.flows(_with_absent(con, written, _with_ends(written)))
     replaced = {*_MEASURED, "src_labels", "dst_labels"}
     kept = ", ".join(f"f.{columns([name])}" for name in schema.FLOW if name not in replaced)
     query = f"""
-    SELECT {kept}, {_put_back(written, window)}, s.key AS src_key, d.key AS dst_key
+    SELECT {kept}, {_put_back(written, window)}, a.alike_src, a.alike_dst
     FROM flows f JOIN ({_groups(written)}) a ON a.line = f.line
-    JOIN (FROM found WHERE side = 'src') s ON s.alike_key = a.alike_src
-    JOIN (FROM found WHERE side = 'dst') d ON d.alike_key = a.alike_dst
     """  # noqa: S608 - column names, quoted
     return asked(flows, query)
 

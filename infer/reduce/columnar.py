@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, cast
 from infer.errors import InputError
 from infer.reduce.edges import columns
 from infer.reduce.groups import aliased, create, hash_of, odd, ports, sides, sums, told_keys, values
+from infer.reduce.held import held_joins, held_keys
 from infer.reduce.records import labels_key
 from infer.schema import Window
 from infer.written import Side, Written
@@ -40,7 +41,7 @@ def gather_columns(con: DuckDBPyConnection, written: Written, window: Window) ->
     Raises:
         InputError: two ends, or two of the other things that records say, have the same hash.
     """
-    create("alike", written.rows, _groups_sql(written, window))
+    create("alike", written.rows, column_groups_sql(written, window))
     create("rests", written.rows, _rests_sql(written, window))
     for side, end in sides(written):
         create(f"{side}_ends", written.rows, _ends_sql(side, end))
@@ -56,11 +57,18 @@ def gather_columns(con: DuckDBPyConnection, written: Written, window: Window) ->
 # ---- groups ------------------------------------------------------------------------------------
 
 
-def _groups_sql(written: Written, window: Window) -> str:
-    """The groups: hashes, ports and measures; and the row numbers where each begins and ends."""
+def column_groups_sql(written: Written, window: Window, *, apart: bool = False) -> str:
+    """The groups: hashes, ports and measures; and the row numbers where each begins and ends.
+
+    Args:
+        written: the records.
+        window: which of them count.
+        apart: whether records of ``divided`` ends are kept apart by tenure.
+    """
     keys = {f"alike_{side}": hash_of(end.texts) for side, end in sides(written)}
     rest = (*_key_columns(written), *_told(written, window).values())
     keys |= ports(written) | {"alike_rest": f"hash({', '.join(rest)})"}
+    keys |= held_keys(written) if apart else {}
     checks = [_check(end.texts) for _, end in sides(written)]
     check = f"({' + '.join((*checks, _rest_check(written)))}) & 65535"
     row = f"file_row_number::{_row_type(written)}"
@@ -72,7 +80,7 @@ def _groups_sql(written: Written, window: Window) -> str:
     }
     return f"""
     SELECT {aliased(keys)}, {aliased(sums(written) | rows)}
-    FROM ({_valued(written)}) GROUP BY ALL
+    FROM ({_valued(written)}) {held_joins(written) if apart else ""} GROUP BY ALL
     """  # noqa: S608 - column names, quoted
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, TypeGuard, cast
 
 from infer.reduce.edges import tables
 from infer.schema import AddressFacts
@@ -22,35 +22,44 @@ _NO_PORTS: Final = "FALSE AS src_serves, FALSE AS dst_serves"
 
 
 @contextmanager
-def with_facts(
-    con: DuckDBPyConnection, flows: DuckDBPyRelation, facts: AddressFacts | None
-) -> Iterator[DuckDBPyRelation]:
+def known_facts(con: DuckDBPyConnection, facts: AddressFacts | None) -> Iterator[None]:
+    """Inside, ``tenures`` and ``server_ports`` are tables of what is known; none where nothing is.
+
+    ``tenures`` has ``ip``, ``since`` and ``until``, both set: infinity where they are open.
+    """
+    with tables(con, "tenures", "server_ports"):
+        if has_tenures(facts):
+            _create(con, facts.tenures, _TENURES)
+        if facts is not None and not facts.server_ports.empty:
+            _create(con, facts.server_ports, "CREATE TEMP TABLE server_ports AS FROM given")
+        yield
+
+
+def has_tenures(facts: AddressFacts | None) -> TypeGuard[AddressFacts]:
+    """Whether any address is known to change hands."""
+    return facts is not None and not facts.tenures.empty
+
+
+def with_facts(flows: DuckDBPyRelation, facts: AddressFacts | None) -> DuckDBPyRelation:
     """FLOW with what is known of both ends, one row a record as before; exact.
 
     ``src_tenure`` and ``dst_tenure`` as in EDGE: a record that begins in one tenure and ends in
     another is neither's. ``src_serves`` and ``dst_serves``: whether the end's port is known to be
-    a server's. Without facts nothing is joined.
+    a server's. Without facts nothing is joined; with them, the tables of ``known_facts`` are.
     """
-    with tables(con, "tenures", "server_ports"):
-        yield _with_ports(con, _with_tenures(con, flows, facts), facts)
+    return _with_ports(_with_tenures(flows, facts), facts)
 
 
-def _with_tenures(
-    con: DuckDBPyConnection, flows: DuckDBPyRelation, facts: AddressFacts | None
-) -> DuckDBPyRelation:
-    if facts is None or facts.tenures.empty:
+def _with_tenures(flows: DuckDBPyRelation, facts: AddressFacts | None) -> DuckDBPyRelation:
+    if not has_tenures(facts):
         return flows.project(f"*, {_NO_TENURES}")
-    _create(con, facts.tenures, _TENURES)
     # The stub allows for None, which only statements give.
     return cast("DuckDBPyRelation", flows.query("flows", _HELD))
 
 
-def _with_ports(
-    con: DuckDBPyConnection, flows: DuckDBPyRelation, facts: AddressFacts | None
-) -> DuckDBPyRelation:
+def _with_ports(flows: DuckDBPyRelation, facts: AddressFacts | None) -> DuckDBPyRelation:
     if facts is None or facts.server_ports.empty:
         return flows.project(f"*, {_NO_PORTS}")
-    _create(con, facts.server_ports, "CREATE TEMP TABLE server_ports AS FROM given")
     return cast("DuckDBPyRelation", flows.query("flows", _SERVING))
 
 

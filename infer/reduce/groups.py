@@ -81,17 +81,22 @@ def told_keys(written: Written, window: Window) -> dict[str, str]:
     return keys
 
 
+def ended(written: Written) -> str:
+    """When a record ended, as far as it tells."""
+    has_end = "end_time" in written.measures
+    return "coalesce(alike_end_time, alike_time)" if has_end else "alike_time"
+
+
 def sums(written: Written) -> dict[str, str]:
     """The measures of a group."""
-    ended = (
-        "coalesce(alike_end_time, alike_time)" if "end_time" in written.measures else "alike_time"
-    )
     found = {
         "alike_records": "count(*)",
         "alike_first_time": "min(alike_time)",
-        "alike_last_time": f"max({ended})",
+        "alike_last_time": f"max({ended(written)})",
         "alike_hour_bits": f"bit_or({hours('alike_time')[1]})",
     }
+    if "end_time" in written.measures:
+        found["alike_last_begin"] = "max(alike_time)"
     if "weight" in written.measures:
         found["alike_all_weight"] = "sum(coalesce(alike_weight, 1))"
     counts = [name for name in COUNTED if name in written.measures]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pandas as pd
@@ -154,13 +155,78 @@ def test_known_ports_orient_groups(parquet: Callable[[Columns], Path]) -> None:
     assert "known_port" in set(singly.edges["oriented_by"])
 
 
-def test_addresses_that_change_hands_need_each_record(parquet: Callable[[Columns], Path]) -> None:
-    """Where an end depends on a record's own time, nothing is brought together."""
-    tenures = pd.DataFrame(
-        {"ip": ["10.0.0.1"], "since": [pd.Timestamp("2026-03-02 08:00")], "until": [None]}
-    )
-    path = parquet(table(random.Random(0)))
-    assert both(path, ALWAYS, AddressFacts(tenures, SERVED.iloc[:0]))[0] is None
+CUTS: Mapping[str, Sequence[tuple[str, Sequence[str]]]] = {
+    "before and after the log": [("10.0.0.1", ["2026-03-01 08:00", "2026-03-03 08:00"])],
+    "within the log": [("10.0.0.1", ["2026-03-02 08:00", "2026-03-02 09:30"])],
+    "at several addresses": [
+        ("10.0.0.1", ["2026-03-02 08:00"]),
+        ("10.0.0.2", ["2026-03-02 05:30", "2026-03-02 10:10:03"]),
+        ("fd00::1", ["2026-03-02 12:00"]),
+    ],
+}
+UNNAMED = without("src_pod", "dst_pod", "src_namespace", "src_labels", "dst_labels")
+every_cut = pytest.mark.parametrize("name", CUTS)
+
+
+def changing(name: str) -> AddressFacts:
+    """Addresses that change hands at these times."""
+    rows = [
+        (ip, since and pd.Timestamp(since), until and pd.Timestamp(until))
+        for ip, cuts in CUTS[name]
+        for since, until in pairwise([None, *cuts, None])
+    ]
+    frame = pd.DataFrame(rows, columns=["ip", "since", "until"])
+    return AddressFacts(frame.astype(dict.fromkeys(["since", "until"], "datetime64[us]")), SERVED)
+
+
+def lasting(hours: Sequence[int]) -> Columns:
+    """A table of addresses, in which records take so many hours."""
+    columns = dict(UNNAMED(table(random.Random(0))))
+    lengths = [timedelta(hours=hours[n % len(hours)]) for n in range(ROWS)]
+    times = zip(columns["time"], lengths, strict=True)
+    ends = [time + length if isinstance(time, datetime) else None for time, length in times]
+    return columns | {"end_time": ends}
+
+
+@every_cut
+def test_addresses_that_change_hands_are_told_apart(
+    name: str, parquet: Callable[[Columns], Path]
+) -> None:
+    """Alike records of several holders are brought together by holder, whenever hands change."""
+    path = parquet(lasting(range(3)))
+    for window in (ALWAYS, NOON):
+        alike, singly = both(path, window, changing(name))
+        assert_equal(alike, singly)
+        tenures = set(singly.edges["src_tenure"].dropna())
+        assert any(text.endswith("+") for text in tenures) is (name != "before and after the log")
+
+
+LATER = START + timedelta(hours=9)
+
+
+@pytest.mark.parametrize(
+    ("times", "ends"),
+    [([START, LATER], [START, START]), ([START, START], [START, LATER])],
+    ids=["ends before it begins", "goes beyond"],
+)
+def test_records_count_by_their_own_begin_and_end(
+    times: Sequence[object], ends: Sequence[object], parquet: Callable[[Columns], Path]
+) -> None:
+    """Of two records alike, one may begin or end in other hands than the other."""
+    who: Columns = {"src_ip": ["10.0.0.1"] * 2, "dst_ip": ["10.0.0.2"] * 2, "dst_port": [80, 80]}
+    told: Columns = {"protocol": ["TCP"] * 2, "is_reply": [False] * 2}
+    path = parquet({**who, **told, "time": times, "end_time": ends})
+    alike, singly = both(path, ALWAYS, changing("within the log"))
+    assert_equal(alike, singly)
+    assert list(singly.edges["records"]) == [1, 1]
+
+
+@every_cut
+def test_pods_that_are_named_are_told_by_name(
+    name: str, parquet: Callable[[Columns], Path]
+) -> None:
+    """Whose the address is matters only of ends that the log does not name; labels stay theirs."""
+    assert_equal(*both(parquet(table(random.Random(0))), ALWAYS, changing(name)))
 
 
 @pytest.mark.parametrize("named", [True, False])
@@ -249,6 +315,8 @@ def test_vpc_text_is_reduced_as_if_line_by_line(tmp_path: Path) -> None:
         assert_equal(alike, singly)
         assert {"flow", "malformed", "nodata", "skipdata"} <= set(singly.notes["kind"])
         assert "tcp_flags" in set(singly.edges["oriented_by"])
+    for name in CUTS:
+        assert_equal(*both(path, ALWAYS, changing(name)))
 
 
 def test_vpc_parquet_is_reduced_as_if_row_by_row(tmp_path: Path) -> None:
