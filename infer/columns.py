@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import reduce
-from typing import TYPE_CHECKING, Final, TypeAlias, cast
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar, cast
 
 from infer.errors import InputError
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+    import pandas as pd
     import pyarrow as pa
 
     Column: TypeAlias = pa.ChunkedArray[pa.Scalar[pa.DataType]]
@@ -22,7 +25,9 @@ if TYPE_CHECKING:
     Ints: TypeAlias = npt.NDArray[np.int64]
     Bools: TypeAlias = npt.NDArray[np.bool_]
 
+_Value = TypeVar("_Value", str, int)
 _MOST: Final = (1 << 63) - 1
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 # ---- columns as numbers --------------------------------------------------------------------------
 
@@ -36,6 +41,20 @@ def ints(column: Column, missing: int = 0) -> Ints:
     if plain.null_count:
         plain = plain.fill_null(pa.scalar(missing, pa.int64()))
     return np.asarray(plain, dtype=np.int64)
+
+
+def columns_of(frame: pd.DataFrame, names: Iterable[str]) -> pa.Table:
+    """Some columns of a frame as an Arrow table in one piece."""
+    import pyarrow as pa
+
+    return pa.Table.from_pandas(frame[list(names)], preserve_index=False).combine_chunks()
+
+
+def whole_column(*parts: Column) -> Column:
+    """The rows of columns of one type, one column after another."""
+    import pyarrow as pa
+
+    return pa.chunked_array([part.combine_chunks() for part in parts])
 
 
 def bools(column: Column) -> Bools:
@@ -68,6 +87,36 @@ def items(column: Column) -> tuple[Column, Ints]:
 
     lists = cast("pa.ListArray[pa.Scalar[pa.DataType]]", column.combine_chunks())
     return pa.chunked_array([lists.flatten()]), np.asarray(lists.value_parent_indices())
+
+
+def moments(times: Values) -> list[datetime | None]:
+    """Times without a zone as those of UTC; None where there is none."""
+    import numpy as np
+
+    known = np.asarray(times.is_valid(), dtype=np.bool_).tolist()
+    numbers = ints(_one_chunk(times)).tolist()
+    return [utc(number) if there else None for number, there in zip(numbers, known, strict=True)]
+
+
+def utc(microseconds: int) -> datetime:
+    """A time that counts from 1970."""
+    return _EPOCH + timedelta(microseconds=microseconds)
+
+
+def _one_chunk(values: Values) -> Column:
+    import pyarrow as pa
+
+    return pa.chunked_array([values])
+
+
+def tuples(lists: Values, of: type[_Value]) -> list[tuple[_Value, ...]]:
+    """Lists as Python has them, none missing, and all items of one type."""
+    import numpy as np
+
+    plain = cast("pa.ListArray[pa.Scalar[pa.DataType]]", lists)
+    found = list(map(of, plain.values.to_numpy(zero_copy_only=False).tolist()))
+    ends = np.asarray(plain.offsets).tolist()
+    return [tuple(found[start:end]) for start, end in pairwise(ends)]
 
 
 # ---- groups of rows ------------------------------------------------------------------------------
@@ -105,6 +154,14 @@ class Groups:
         of = np.empty(len(key), dtype=np.int64)
         of[order] = np.cumsum(first) - 1
         return cls(of, order, np.flatnonzero(first))
+
+    def in_row_order(self) -> Groups:
+        """The same groups, numbered in the order of their first rows."""
+        import numpy as np
+
+        number = np.empty(len(self.starts), dtype=np.int64)
+        number[np.argsort(self.firsts)] = np.arange(len(number))
+        return Groups.by([(number[self.of], len(number))])
 
     @property
     def firsts(self) -> Ints:

@@ -7,12 +7,13 @@ Exact: where an address cannot be told, the endpoint says so in ``reason`` and i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from infer.addresses import AddressBook, Zones, short_form
+from infer.columns import Groups, coded, columns_of, earliest, latest, moments, whole_column
 from infer.errors import InputError
 from infer.identity import Said, read_labels
 from infer.model import Endpoint, Inventory, Kind, Labels, Owner, PodRecord, Ranges
@@ -22,7 +23,10 @@ from infer.schema import STAND_INS
 if TYPE_CHECKING:
     import pandas as pd
 
+    from infer.columns import Ints
+
 _RAW: Final = ("cluster", "namespace", "pod", "workload", "workload_kind", "ip", "labels", "tenure")
+_LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 _NODE_ENTITIES: Final = frozenset({"host", "remote-node"})
 
 
@@ -129,41 +133,28 @@ def _is_raw(column: str) -> bool:
     return side in {"client", "server"} and name in _RAW
 
 
-def _numbered(connections: pd.DataFrame) -> tuple[list[int], list[int], list[_Raw]]:
+def _numbered(connections: pd.DataFrame) -> tuple[Ints, Ints, list[_Raw]]:
     """The number of each row's client and server, and the distinct endpoints."""
-    import pandas as pd
-
-    sides = []
-    for side in ("client", "server"):
-        frame = connections[[f"{side}_{name}" for name in _RAW] + ["first_seen", "last_seen"]]
-        sides.append(frame.set_axis([*_RAW, "first", "last"], axis="columns"))
-    both = pd.concat(sides, ignore_index=True)
-    grouped = both.groupby(list(_RAW), dropna=False, sort=False)
-    numbers = grouped.ngroup().to_numpy()
-    facts = grouped.agg(first=("first", "min"), last=("last", "max")).reset_index()
-    # Arrow columns hand out values one by one, slowly.
-    plain = facts.astype(object)
-    raws = [_raw(*row) for row in plain.itertuples(index=False, name=None)]
-    return list(numbers[: len(connections)]), list(numbers[len(connections) :]), raws
+    names = [f"{side}_{name}" for side in ("client", "server") for name in _RAW]
+    table = columns_of(connections, (*names, "first_seen", "last_seen"))
+    both = {n: coded(whole_column(table[f"client_{n}"], table[f"server_{n}"])) for n in _RAW}
+    ends = Groups.by((codes, len(texts) + 1) for codes, texts in both.values()).in_row_order()
+    of_rows = (([*texts, None], codes[ends.firsts].tolist()) for codes, texts in both.values())
+    *told, labels, _tenure = ([texts[code] for code in codes] for texts, codes in of_rows)
+    firsts, lasts = (whole_column(table[name], table[name]) for name in ("first_seen", "last_seen"))
+    times = (moments(earliest(ends, firsts)), moments(latest(ends, lasts)))
+    rows = zip(zip(*told, strict=True), labels, *times, strict=True)
+    raws = [_raw(*row) for row in rows]
+    return ends.of[: len(connections)], ends.of[len(connections) :], raws
 
 
-def _raw(*row: object) -> _Raw:
-    *told, labels, _tenure, first_seen, last_seen = row
-    texts = [value if isinstance(value, str) else "" for value in told]
-    cluster, namespace, pod, workload, workload_kind, ip = texts
-    said = read_labels(labels if isinstance(labels, str) else None)
-    first, last = _time(first_seen), _time(last_seen)
+def _raw(
+    told: Sequence[str | None], labels: str | None, first: datetime | None, last: datetime | None
+) -> _Raw:
+    cluster, namespace, pod, workload, workload_kind, ip = (text or "" for text in told)
+    said = read_labels(labels)
     namespace, cluster = namespace or said.namespace, cluster or said.cluster
     return _Raw(cluster, namespace, pod, workload, workload_kind, short_form(ip), said, first, last)
-
-
-def _time(value: object) -> datetime | None:
-    """A table's UTC timestamp as an aware datetime."""
-    import pandas as pd
-
-    if not isinstance(value, datetime) or pd.isna(value):  # "not a time" is a datetime too
-        return None
-    return value.replace(tzinfo=UTC)
 
 
 def _one_cluster(raws: Iterable[_Raw], asked: str) -> str:
@@ -202,7 +193,7 @@ def _gather(raws: list[_Raw], inventory: Inventory, ranges: Ranges, cluster: str
 def _logged_pods(raws: Iterable[_Raw]) -> dict[tuple[str, str], _Logged]:
     """Facts of each named pod, the newest record deciding about labels."""
     found: dict[tuple[str, str], _Logged] = {}
-    for raw in sorted(raws, key=lambda r: (r.last or datetime.min.replace(tzinfo=UTC), str(r))):
+    for raw in _in_time(raws):
         before = found.get(raw.key, _Logged(None, None, frozenset()))
         owner = Owner(raw.workload_kind, raw.workload) if raw.workload else None
         labels = None if raw.said.reserved else raw.said.labels
@@ -212,6 +203,17 @@ def _logged_pods(raws: Iterable[_Raw]) -> dict[tuple[str, str], _Logged]:
             ips=before.ips | ({raw.ip} - {""} if not raw.said.reserved else frozenset()),
         )
     return found
+
+
+def _in_time(raws: Iterable[_Raw]) -> Iterator[_Raw]:
+    """Pod by pod, what was seen last at the end; to spell what nothing competes with takes long."""
+    of_pod: dict[tuple[str, str], list[_Raw]] = {}
+    for raw in raws:
+        of_pod.setdefault(raw.key, []).append(raw)
+    for mine in of_pod.values():
+        if len(mine) > 1:
+            mine.sort(key=lambda r: (r.last or _LONG_AGO, str(r)))
+        yield from mine
 
 
 def _better(old: Owner | None, new: Owner | None) -> Owner | None:

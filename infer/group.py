@@ -186,8 +186,11 @@ def _named_apart(
 
     Two without owner that have the same labels too are one.
     """
+    made = tuple(workloads)
+    several = Counter(workload.id for workload in made)
     alike: dict[tuple[WorkloadId, bool, Labels | None], Workload] = {}
-    for each in sorted(workloads, key=str):
+    # To spell a workload with all of its pods takes long, and few share their id.
+    for each in sorted(made, key=lambda w: (str(w.id), str(w) if several[w.id] > 1 else "")):
         key = (each.id, each.owned, each.stable)
         before = alike.get(key)
         alike[key] = replace(each, members=before.members + each.members) if before else each

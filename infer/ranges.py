@@ -8,6 +8,7 @@ from typing import Final
 
 from infer.addresses import PRIVATE, cidr_set
 from infer.model import Endpoint, Inventory, Kind, Ranges
+from infer.netpol import IpSet
 
 _SITE: Final = {4: 16, 6: 64}
 """Prefix lengths to which observed pod and node addresses are widened: what clusters hand out."""
@@ -49,8 +50,9 @@ def _with_pods(
 ) -> tuple[str, ...]:
     ips = {e.ip for e in endpoints if e.kind is Kind.POD and e.ip}
     ips |= {ip for pod in inventory.pods if not pod.host_network for ip in pod.ips}
-    known = cidr_set(stated)
-    return _merged((*stated, *(_site(ip) for ip in ips if not known.contains(ip))))
+    known, private = cidr_set(stated), cidr_set(PRIVATE)
+    sites = {_site(ip, private) for ip in ips if not known.contains(ip)}
+    return _merged((*stated, *sites))
 
 
 def _first(*choices: tuple[tuple[str, ...], str]) -> tuple[tuple[str, ...], str]:
@@ -75,12 +77,7 @@ def _full(ip: str) -> int:
     return 128 if ":" in ip else 32
 
 
-def _site(ip: str) -> str:
+def _site(ip: str, private: IpSet) -> str:
     """The site-sized network of a private address; a public address alone."""
-    network = ip_network(ip)
-    private = any(
-        network.version == home.version and network.subnet_of(home)  # type: ignore[arg-type]
-        for home in map(ip_network, PRIVATE)
-    )
-    length = _SITE[network.version] if private else network.max_prefixlen
-    return str(network.supernet(new_prefix=length))
+    length = _SITE[6 if ":" in ip else 4] if private.contains(ip) else _full(ip)
+    return str(ip_network(f"{ip}/{length}", strict=False))

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
 from infer.backends import Target
-from infer.lift import EXPRESSIBLE, NOT_TRAFFIC, Meaning, Observation
+from infer.columns import Groups
+from infer.lift import EXPRESSIBLE, NOT_TRAFFIC, Meaning, Observation, Observations
 from infer.model import (
     Address,
     Connection,
@@ -106,19 +107,43 @@ class Cast:
 
 
 def replay_connections(
-    observations: Iterable[Observation],
+    observations: Observations,
     policies: Iterable[NetworkPolicy],
     cast: Cast,
     profile: Profile,
 ) -> Coverage:
     """What the policies make of every observation; those left out are judged too."""
     judge = Judge.of(policies, cast, profile)
+    alike = _alike(observations, judge)
     counted: dict[_Decided, _Counts] = {}
-    for each in observations:
+    found = zip(
+        observations.chosen(alike.firsts),
+        alike.sums(observations.records).tolist(),
+        alike.sums(observations.weight).tolist(),
+        strict=True,
+    )
+    for each, records, weight in found:
         counts = counted.setdefault((each.meaning, judge.decide(each)), _Counts())
-        counts.records += each.records
-        counts.weight += each.weight
+        counts.records += records
+        counts.weight += weight
     return _cover(counted)
+
+
+def _alike(observations: Observations, judge: Judge) -> Groups:
+    """Observations that put one question to the judge, in the order of the first of each."""
+    import numpy as np
+
+    ends = (observations.client, observations.server)
+    there = np.unique(np.concatenate(ends))
+    size = int(there.max(initial=-1)) + 1
+    alike, pod = (np.zeros(size, dtype=np.int64) for _ in range(2))
+    for number in there.tolist():
+        alike[number], pod[number] = judge.likeness_of(number)
+    (client, server), bound = (alike[end] for end in ends), int(alike.max(initial=0)) + 1
+    itself = np.asarray(pod[ends[0]] == pod[ends[1]], dtype=np.int64)
+    meanings = (observations.meaning, len(observations.meanings))
+    keys = (meanings, (client, bound), (server, bound), (itself, 2))
+    return Groups.by(keys).in_row_order()
 
 
 @dataclass(slots=True)
@@ -197,6 +222,11 @@ class Judge:
         protocol = Protocol(meaning.protocol)
         traffic = Traffic(client.end, to, protocol, target[1], same_node=meaning.local)
         return self._judge(traffic, client.doubtful, server.doubtful)
+
+    def likeness_of(self, number: int) -> tuple[int, int]:
+        """Which endpoints are alike to the policies, and which are one pod, as numbers."""
+        player = self._player(number)
+        return player.alike, player.pod
 
     def _player(self, number: int) -> _Player:
         found = self.players.get(number)

@@ -9,10 +9,8 @@ Pods are many and workloads few: what a row means is found out once for all rows
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from infer.backends import Target
 from infer.lift.evidence import gather_evidence
 from infer.lift.meaning import (
     EXPRESSIBLE,
@@ -23,7 +21,8 @@ from infer.lift.meaning import (
     find_direct,
     find_meaning,
 )
-from infer.lift.rows import columns_of, numbered_cases, utc
+from infer.lift.observations import Observation, Observations, observed
+from infer.lift.rows import numbered_cases
 from infer.model import Connection, Evidence, Seen
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from infer.lift.rows import Ints
+    from infer.columns import Ints
 
 __all__ = [
     "EXPRESSIBLE",
@@ -42,83 +41,12 @@ __all__ = [
     "Lifted",
     "Meaning",
     "Observation",
+    "Observations",
     "lift_connections",
 ]
 
 NO_FINDING: Final = frozenset({"denied", "scan", "icmp", NOT_TRAFFIC})
 """Reasons for which nobody needs to look: the rest are findings."""
-
-
-class Observation(NamedTuple):
-    """One oriented connection between two logged endpoints.
-
-    Attributes:
-        client: index into the endpoints.
-        server: index into the endpoints.
-        meaning: what it is for a policy.
-        records: flow records behind it.
-        weight: the same, an aggregated record counting for all that it stands for.
-        first_us: microseconds since 1970 of the first record; None where the log has no times.
-        last_us: likewise of the last.
-    """
-
-    client: int
-    server: int
-    meaning: Meaning
-    records: int
-    weight: int
-    first_us: int | None = None
-    last_us: int | None = None
-
-    @property
-    def targets(self) -> tuple[Target, ...]:
-        """What the server is for a policy: one party and port, or a Service's backends."""
-        return self.meaning.targets
-
-    @property
-    def connections(self) -> tuple[Connection, ...]:
-        """The connections that it stands for, one a target."""
-        return self.meaning.connections
-
-    @property
-    def protocol(self) -> str:
-        """As logged; empty where the log has none."""
-        return self.meaning.protocol
-
-    @property
-    def port(self) -> int:
-        """The server's port, before a Service's address is translated; 0 for none."""
-        return self.meaning.port
-
-    @property
-    def local(self) -> bool:
-        """Whether the client is the server's own node, or the server itself."""
-        return self.meaning.local
-
-    @property
-    def translated(self) -> bool:
-        """Whether the targets are the backends of a Service."""
-        return self.meaning.translated
-
-    @property
-    def relayed(self) -> bool:
-        """As in ``Seen``."""
-        return self.meaning.relayed
-
-    @property
-    def reason(self) -> str:
-        """Why it is left out, or empty."""
-        return self.meaning.reason
-
-    @property
-    def first_seen(self) -> datetime | None:
-        """When the first record was made, in UTC."""
-        return utc(self.first_us)
-
-    @property
-    def last_seen(self) -> datetime | None:
-        """When the last record ended, in UTC."""
-        return utc(self.last_us)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +55,11 @@ class Lifted:
 
     Attributes:
         seen: one row a (connection, reason, local, virtual, relayed), sorted.
-        observations: one row a connection between endpoints, in the order of ``connections``.
+        observations: one a connection between endpoints, in the order of ``connections``.
     """
 
     seen: tuple[Seen, ...]
-    observations: tuple[Observation, ...]
+    observations: Observations
 
 
 def lift_connections(connections: pd.DataFrame, context: Context) -> Lifted:
@@ -147,8 +75,7 @@ def lift_connections(connections: pd.DataFrame, context: Context) -> Lifted:
     names, of_meaning = _numbered_names(meanings)
     rows, groups = _expanded(numbers, of_meaning)
     evidence = gather_evidence(connections, rows, groups, context.endpoints)
-    chosen = [meanings[number] for number in numbers.tolist()]
-    return Lifted(_seen(names, evidence), _observations(connections, chosen))
+    return Lifted(_seen(names, evidence), observed(connections, numbers, meanings))
 
 
 class _Name(NamedTuple):
@@ -184,21 +111,6 @@ def _expanded(numbers: Ints, groups_of: Sequence[tuple[int, ...]]) -> tuple[Ints
     rows = np.repeat(np.arange(len(numbers)), repeats)
     place = np.arange(len(rows)) - np.repeat(np.cumsum(repeats) - repeats, repeats)
     return rows, flat[starts[numbers[rows]] + place]
-
-
-def _observations(
-    connections: pd.DataFrame, meanings: Sequence[Meaning]
-) -> tuple[Observation, ...]:
-    import pyarrow as pa
-
-    table = columns_of(connections, ("client", "server", "records", "weight", *_TIMES))
-    times = (table[name].cast(pa.int64()).to_pylist() for name in _TIMES)
-    client, server, *counts = (column.to_pylist() for column in table.columns[:4])
-    rows = zip(client, server, meanings, *counts, *times, strict=True)
-    return tuple(map(Observation._make, rows))
-
-
-_TIMES: Final = ("first_seen", "last_seen")
 
 
 def _seen(names: Sequence[_Name], evidence: Sequence[Evidence]) -> tuple[Seen, ...]:

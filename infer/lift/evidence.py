@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final, Literal
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
 
-from infer.lift.rows import columns_of, utc
+from infer.columns import (
+    Groups,
+    bools,
+    columns_of,
+    earliest,
+    ints,
+    items,
+    latest,
+    moments,
+    tuples,
+    united,
+)
 from infer.model import Endpoint, Evidence
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-    from infer.lift.rows import Ints, Objects
+    from infer.columns import Ints, Values
 
 _VERDICTS: Final = ("forwarded", "audited", "denied", "dropped", "ignored")
-_HOW: Final[Mapping[str, Literal["min", "max", "any", "sum"]]] = {
-    "first_seen": "min",
-    "last_seen": "max",
-    "judged": "any",
-    **dict.fromkeys(("records", "weight", "bytes", "answers", *_VERDICTS), "sum"),
-}
+_SUMS: Final = ("records", "weight", "bytes", "answers", *_VERDICTS)
 _LISTS: Final = ("hours", "oriented_by", "reporters", "names")
+_COLUMNS: Final = (
+    *_SUMS, *_LISTS, "first_seen", "last_seen", "judged", "service", "client", "server"
+)  # fmt: skip
 
 
 def gather_evidence(
@@ -37,77 +48,75 @@ def gather_evidence(
     """
     import numpy as np
 
-    table = connections.take(rows).reset_index(drop=True)
-    pods = np.array([end.pod or None for end in ends], dtype=object)
-    texts: dict[str, Objects] = {
-        "services": np.asarray(table["service"], dtype=object),
-        "client_pods": pods[table["client"]],
-        "server_pods": pods[table["server"]],
-    }
-    lists = {name: _of_lists(groups, table[name]) for name in _LISTS}
-    lists |= {name: _distinct(groups, values) for name, values in texts.items()}
-    measured = _measured(columns_of(table, list(_HOW)), groups)
-    return [_evidence(number, row, lists) for number, row in enumerate(measured)]
+    table = columns_of(connections, _COLUMNS)
+    if not np.array_equal(rows, np.arange(len(connections))):
+        table = table.take(rows)
+    grouped = Groups.by([(groups, int(groups.max(initial=0)) + 1)])
+    measures = _Measures.of(grouped, table, ends)
+    return [measures.evidence(number) for number in range(len(grouped.starts))]
 
 
-def _measured(table: pa.Table, groups: Ints) -> list[dict[str, int]]:
-    """The measures of each group, in the order of the groups; times in microseconds."""
+@dataclass(frozen=True, slots=True)
+class _Measures:
+    """What each group's rows say, by the group's number."""
+
+    sums: Mapping[str, list[int]]
+    told: Mapping[str, list[bool]]
+    first_seen: list[datetime | None]
+    last_seen: list[datetime | None]
+    hours: list[tuple[int, ...]]
+    texts: Mapping[str, list[tuple[str, ...]]]
+
+    @classmethod
+    def of(cls, groups: Groups, table: pa.Table, ends: Sequence[Endpoint]) -> _Measures:
+        """The measures of groups of a table's rows."""
+        sets = {name: united(groups, *items(table[name])) for name in _LISTS}
+        sets |= {"services": united(groups, table["service"]), **_pods(groups, table, ends)}
+        told = {"bytes": bools(table["bytes"].is_valid()), "judged": bools(table["judged"])}
+        return cls(
+            sums={name: groups.sums(ints(table[name])).tolist() for name in _SUMS},
+            told={name: groups.any(values).tolist() for name, values in told.items()},
+            first_seen=moments(earliest(groups, table["first_seen"])),
+            last_seen=moments(latest(groups, table["last_seen"])),
+            hours=tuples(sets.pop("hours"), int),
+            texts={name: tuples(found, str) for name, found in sets.items()},
+        )
+
+    def evidence(self, number: int) -> Evidence:
+        """The evidence of one group; empty texts are none."""
+        sums = {name: column[number] for name, column in self.sums.items()}
+        texts = {name: tuple(filter(None, lists[number])) for name, lists in self.texts.items()}
+        return Evidence(
+            records=sums["records"],
+            weight=sums["weight"],
+            bytes=sums["bytes"] if self.told["bytes"][number] else None,
+            first_seen=self.first_seen[number],
+            last_seen=self.last_seen[number],
+            hours=self.hours[number],
+            client_pods=texts["client_pods"],
+            server_pods=texts["server_pods"],
+            oriented_by=texts["oriented_by"],
+            reporters=texts["reporters"],
+            verdicts=tuple((verdict, sums[verdict]) for verdict in _VERDICTS if sums[verdict]),
+            answered=_answered(sums["answers"], self.told["judged"][number]),
+            names=texts["names"],
+            services=texts["services"],
+        )
+
+
+def _pods(groups: Groups, table: pa.Table, ends: Sequence[Endpoint]) -> dict[str, Values]:
+    """The names of the pods at each end."""
     import pyarrow as pa
 
-    grouped = table.append_column("group", [groups.tolist()]).group_by("group")
-    found = grouped.aggregate(list(_HOW.items())).sort_by("group").drop_columns("group")
-    plain = found.rename_columns(list(_HOW))
-    for name in ("first_seen", "last_seen"):
-        place = plain.schema.get_field_index(name)
-        plain = plain.set_column(place, name, plain[name].cast(pa.int64()))
-    rows: list[dict[str, int]] = plain.to_pylist()
-    return rows
+    pods = pa.array([end.pod or None for end in ends], pa.string()).dictionary_encode()
+    return {
+        f"{side}_pods": united(groups, pa.chunked_array([pods.take(ints(table[side]))]))
+        for side in ("client", "server")
+    }
 
 
-def _of_lists(groups: Ints, lists: pd.Series[list[str]]) -> dict[int, list[str]]:
-    """The distinct items of all lists of each group that has any, sorted."""
-    import numpy as np
-
-    items = lists.explode()
-    return _distinct(groups[items.index], np.asarray(items, dtype=object))
-
-
-def _distinct(groups: Ints, values: Objects) -> dict[int, list[str]]:
-    """The distinct values of each group that has any, sorted; empty texts are none."""
-    import pandas as pd
-
-    pairs = pd.DataFrame({"group": groups, "value": values}).drop_duplicates().dropna()
-    ordered = pairs[pairs["value"] != ""].sort_values(["group", "value"])
-    found: dict[int, list[str]] = {}
-    for group, value in zip(ordered["group"].tolist(), ordered["value"].tolist(), strict=True):
-        found.setdefault(group, []).append(value)
-    return found
-
-
-def _evidence(
-    number: int, measures: Mapping[str, int], lists: Mapping[str, Mapping[int, list[str]]]
-) -> Evidence:
-    named = {name: tuple(found.get(number, ())) for name, found in lists.items()}
-    return Evidence(
-        records=measures["records"],
-        weight=measures["weight"],
-        bytes=measures["bytes"],
-        first_seen=utc(measures["first_seen"]),
-        last_seen=utc(measures["last_seen"]),
-        hours=tuple(map(int, named["hours"])),
-        client_pods=named["client_pods"],
-        server_pods=named["server_pods"],
-        oriented_by=named["oriented_by"],
-        reporters=named["reporters"],
-        verdicts=tuple((verdict, measures[verdict]) for verdict in _VERDICTS if measures[verdict]),
-        answered=_answered(measures),
-        names=named["names"],
-        services=named["services"],
-    )
-
-
-def _answered(measures: Mapping[str, int]) -> bool | None:
+def _answered(answers: int, judged: bool) -> bool | None:
     """Whether anybody answered; None where the log cannot tell that nobody did."""
-    if measures["answers"]:
+    if answers:
         return True
-    return False if measures["judged"] else None
+    return False if judged else None

@@ -3,67 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
+from infer.columns import Groups, bools, coded, columns_of, ints, items
 from infer.lift.meaning import Case, Context, Side
 from infer.model import Endpoint, Kind
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
     import pandas as pd
     import pyarrow as pa
 
-    Column: TypeAlias = pa.ChunkedArray[pa.Scalar[pa.DataType]]
-    Ints: TypeAlias = npt.NDArray[np.int64]
-    Bools: TypeAlias = npt.NDArray[np.bool_]
-    Objects: TypeAlias = npt.NDArray[np.object_]
+    from infer.columns import Bools, Column, Ints
 
 _Value = TypeVar("_Value", bound=Hashable)
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def utc(microseconds: int | None) -> datetime | None:
-    """A time that counts from 1970; None for none."""
-    return None if microseconds is None else _EPOCH + timedelta(microseconds=microseconds)
-
-
-def columns_of(connections: pd.DataFrame, names: Sequence[str]) -> pa.Table:
-    """Some columns as an Arrow table in one piece."""
-    import pyarrow as pa
-
-    table = pa.Table.from_pandas(connections[list(names)], preserve_index=False)
-    return table.combine_chunks()
 
 
 def numbered_cases(connections: pd.DataFrame, context: Context) -> tuple[Ints, list[Case]]:
     """The number of each row's case, and the distinct cases in the order of their first row."""
-    import numpy as np
-    import pandas as pd
-
     rows = columns_of(connections, _COUNTING)
     ends = zip(context.endpoints, context.parties, strict=True)
     side_of, sides = _numbered(Side.of(end, party) for end, party in ends)
-    texts = {name: _spelt(rows[name]) for name in ("service", "protocol")}
-    keys = pd.DataFrame(
-        {
-            "client": side_of[ints(rows["client"])],
-            "server": side_of[ints(rows["server"])],
-            **{name: codes for name, (codes, _) in texts.items()},
-            "port": ints(rows["port"]),
-            **_marks(rows),
-            "local": _local_rows(rows, context.endpoints),
-        }
-    )
-    first = keys.drop_duplicates()
-    plain = first.assign(**{name: words[first[name]] for name, (_, words) in texts.items()})
+    service, services = _spelt(rows["service"])
+    protocol, protocols = _spelt(rows["protocol"])
+    port, marks = ints(rows["port"]), (*_marks(rows), _local_rows(rows, context.endpoints))
+    client, server = side_of[ints(rows["client"])], side_of[ints(rows["server"])]
+    groups = Groups.by(
+        [
+            *((client, len(sides)), (server, len(sides))),
+            *((service, len(services)), (protocol, len(protocols))),
+            (port, int(port.max(initial=0)) + 1),
+            *((mark.astype("int64"), 2) for mark in marks),
+        ]
+    ).in_row_order()
+    columns = (client, server, service, protocol, port, *marks)
+    plain = (column[groups.firsts].tolist() for column in columns)
     cases = [
-        Case(sides[client], sides[server], *rest)
-        for client, server, *rest in plain.astype(object).itertuples(index=False, name=None)
+        Case(sides[calling], sides[called], services[name], protocols[spoken], *rest)
+        for calling, called, name, spoken, *rest in zip(*plain, strict=True)
     ]
-    numbers = keys.groupby(list(keys), sort=False).ngroup()
-    return np.asarray(numbers, dtype=np.int64), cases
+    return groups.of, cases
 
 
 _COUNTING: Final = (
@@ -72,20 +50,33 @@ _COUNTING: Final = (
 )  # fmt: skip
 
 
-def _marks(rows: pa.Table) -> dict[str, Bools]:
+def _marks(rows: pa.Table) -> tuple[Bools, ...]:
     """The columns of truth values that count, in the order of ``Case``."""
+    forwarded, audited, dropped, denied = (
+        ints(rows[name]) for name in ("forwarded", "audited", "dropped", "denied")
+    )
+    return (
+        forwarded + audited > 0,
+        dropped > 0,
+        denied > 0,
+        bools(rows["refused"]),
+        bools(rows["scan"]),
+        # What other records orient the same way stands on their evidence.
+        _holds_only(rows["oriented_by"], "ambiguous"),
+    )
+
+
+def _holds_only(lists: Column, text: str) -> Bools:
+    """Whether a list holds this text and no other."""
     import numpy as np
 
-    counts = {name: ints(rows[name]) for name in ("forwarded", "audited", "dropped", "denied")}
-    return {
-        "established": counts["forwarded"] + counts["audited"] > 0,
-        "dropped": counts["dropped"] > 0,
-        "denied": counts["denied"] > 0,
-        "refused": _bools(rows["refused"]),
-        "scan": _bools(rows["scan"]),
-        # What other records orient the same way stands on their evidence.
-        "ambiguous": np.array([how == ["ambiguous"] for how in rows["oriented_by"].to_pylist()]),
-    }
+    found, of = items(lists)
+    codes, texts = coded(found)
+    asked = np.array([each == text for each in (*texts, "")])[codes]
+    holds, more = (np.zeros(len(lists), dtype=np.bool_) for _ in range(2))
+    holds[of[asked]] = True
+    more[of[~asked]] = True
+    return holds & ~more
 
 
 def _local_rows(rows: pa.Table, ends: Sequence[Endpoint]) -> Bools:
@@ -128,26 +119,11 @@ def _each(ends: Sequence[Endpoint], question: Callable[[Endpoint], bool]) -> Boo
     return np.array([question(end) for end in ends], dtype=bool)
 
 
-def ints(column: Column) -> Ints:
-    """Whole numbers, 0 for missing."""
-    import numpy as np
-    import pyarrow as pa
-
-    return np.asarray(column.fill_null(pa.scalar(0, column.type)), dtype=np.int64)
-
-
-def _bools(column: Column) -> Bools:
-    """Truth values, false for missing."""
-    import numpy as np
-    import pyarrow as pa
-
-    return np.asarray(column.fill_null(pa.scalar(value=False)), dtype=np.bool_)
-
-
-def _spelt(column: Column) -> tuple[Ints, Objects]:
+def _spelt(column: Column) -> tuple[Ints, list[str]]:
     """The number of each text, and the texts by number; a missing one is empty."""
     import numpy as np
-    import pandas as pd
 
-    codes, words = pd.factorize(column.to_pandas().astype(object).fillna(""))
-    return np.asarray(codes, dtype=np.int64), np.asarray(words, dtype=object)
+    codes, texts = coded(column)
+    if texts[:1] == [""]:
+        codes = np.where(codes == len(texts), 0, codes)
+    return codes, [*texts, ""]

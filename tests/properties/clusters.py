@@ -15,7 +15,7 @@ from infer.dns import both_protocols
 from infer.exposure import Exposure, Known, measure_exposure, opened_namespaces
 from infer.generalize import generalise_namespaces
 from infer.group import Grouped, group_endpoints
-from infer.lift import Meaning, Observation
+from infer.lift import Meaning, Observation, Observations
 from infer.model import (
     Connection,
     Endpoint,
@@ -124,7 +124,9 @@ class Outcome:
 
     def replayed(self, policies: Iterable[NetworkPolicy]) -> Coverage:
         """What other policies make of the same traffic."""
-        return replay_connections(self.observations, policies, self.cast, Profile.SPEC)
+        return replay_connections(
+            Observations.of(self.observations), policies, self.cast, Profile.SPEC
+        )
 
 
 def cast_of(cluster: Cluster, grouped: Grouped) -> Cast:
@@ -168,7 +170,9 @@ def suggest(cluster: Cluster, choices: Choices = Choices()) -> Outcome:
         observations,
         policies,
         made.evidence,
-        replay_connections(observations, policies, cast_of(cluster, grouped), Profile.SPEC),
+        replay_connections(
+            Observations.of(observations), policies, cast_of(cluster, grouped), Profile.SPEC
+        ),
         measure_exposure(policies, seen, known, Profile.SPEC),
     )
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from infer.backends import Target
-from infer.lift import Meaning, Observation
+from infer.lift import Meaning, Observation, Observations
 from infer.model import Connection, Endpoint, Kind, Party, Workload, as_labels
 from infer.netpol import (
     EVERYTHING,
@@ -82,7 +82,7 @@ def replayed(
 ) -> Coverage:
     """What policies make of observations."""
     cast = Cast(ENDS, {w.id: w for w in (WEB, DB)}, {"shop": ()})
-    return replay_connections(observations, policies, cast, Profile.SPEC)
+    return replay_connections(Observations.of(observations), policies, cast, Profile.SPEC)
 
 
 def test_allowed_and_denied() -> None:
