@@ -84,7 +84,8 @@ EDGE_KEY: Final[Mapping[str, str]] = MappingProxyType(
         "reporter": "VARCHAR",
         **{f"src_{name}": type_ for name, type_ in _EDGE_ENDPOINT.items()},
         # NULL where oriented_by is set, since the client's port says nothing; but for records
-        # at_interface, where both ports tell which other record is of the same connection
+        # at_interface, where both ports tell which other record is of the same connection.
+        # Where it is not, the higher port is NULL but for a sample (``reduce.thin``)
         "src_port": "INTEGER",
         **{f"dst_{name}": type_ for name, type_ in _EDGE_ENDPOINT.items()},
         "dst_port": "INTEGER",
@@ -166,8 +167,9 @@ class Reduction:
     """What is left of logs after ``reduce``.
 
     Attributes:
-        edges: columns of ``EDGE``, sorted by key; one row a distinct key. The texts of endpoints
-            are dictionary-encoded: each is in memory once, however many edges name it.
+        edges: columns of ``EDGE``, sorted by key; one row a distinct key, but that records
+            at_interface are apart from others. The texts of endpoints are dictionary-encoded:
+            each is in memory once, however many edges name it.
         notes: one row a (kind, reporter): ``kind``, ``reporter``, ``records``, ``lost``,
             ``first_seen``, ``last_seen``; kinds as in ``FLOW``, ``outside`` for flow records
             outside the window, ``expired`` for those that a baseline let go. Sorted.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from infer import schema
 from infer.columns import ints
 from infer.model import Inventory
-from infer.orient.decide import BY_KNOWN_PORT, CONVERSATIONS, DECISIONS
+from infer.orient.decide import BY_KNOWN_PORT, CONVERSATIONS, CROWDED, DECISIONS
 from infer.orient.ends import ATTRIBUTES, numbered_rows, spelled_out
 from infer.orient.together import COUNTS, put_together
 from infer.schema import Reduction
@@ -187,6 +187,7 @@ decided AS (
     SELECT t.*, d.decision FROM talks t JOIN decisions d
     ON (t.a_at, t.a_port, t.b_at, t.b_port, t.protocol)
      = (d.a_at, d.a_port, d.b_at, d.b_port, d.protocol)
+    UNION ALL {CROWDED}
     UNION ALL
     SELECT *, {{'server': CASE WHEN a_known THEN 'a' ELSE 'b' END, 'how': 'known_port'}}
     FROM conversations WHERE {BY_KNOWN_PORT}

@@ -35,6 +35,10 @@ _LOW_CLIENTS: Final = 0.1
 # Client ports are drawn out of 28,232; a thousand of them meet at a number well under once.
 _CHANCE: Final = 1000
 
+# Of many higher ports that one end used towards one port of another, ``reduce`` keeps a sample: the
+# other rows have none, and wait for what is decided of the sample.
+_NO_PORT: Final = 1 << 16
+
 _CONVERSATION: Final = "a_at, a_port, b_at, b_port, protocol"
 
 
@@ -45,14 +49,15 @@ def _is_in(table: str, columns: str, values: str) -> str:
 
 _SERVING: Final = "x.place, x.port, x.protocol"
 
-_UNTOLD: Final = """
-    SELECT *, src_at < dst_at OR (src_at = dst_at AND src_port <= dst_port) AS src_first,
+_UNTOLD: Final = f"""
+    SELECT *, src_at < dst_at OR (src_at = dst_at
+            AND coalesce(src_port, {_NO_PORT}) <= coalesce(dst_port, {_NO_PORT})) AS src_first,
         CASE WHEN src_first THEN src_at ELSE dst_at END AS a_at,
         CASE WHEN src_first THEN src_port ELSE dst_port END AS a_port,
         CASE WHEN src_first THEN dst_at ELSE src_at END AS b_at,
         CASE WHEN src_first THEN dst_port ELSE src_port END AS b_port
     FROM numbered WHERE oriented_by IS NULL
-"""
+"""  # noqa: S608 - constants of this module
 
 CONVERSATIONS: Final = f"""
     SELECT *, {_is_in("serving", _SERVING, "a_at, a_port, n.protocol")} AS a_known,
@@ -61,14 +66,14 @@ CONVERSATIONS: Final = f"""
 """  # noqa: S608 - constants of this module
 """The rows of ``numbered`` that do not tell their direction, with the conversation of each."""
 
-BY_KNOWN_PORT: Final = "a_port <> b_port AND a_known <> b_known"
+BY_KNOWN_PORT: Final = "a_port IS DISTINCT FROM b_port AND a_known <> b_known"
 """The conversations that ``reduce`` decides, if it knows the inventory, and forgets the client's
 port. So they are no evidence about others, whoever decides them."""
 
 _MET: Final = f"""
     SELECT {_CONVERSATION}, bool_or(src_first) AS a_speaks, bool_or(NOT src_first) AS b_speaks,
         a_speaks AND b_speaks AS answered, sum(talks) > 0 AS talked
-    FROM talks GROUP BY ALL
+    FROM talks WHERE a_port IS NOT NULL AND b_port IS NOT NULL GROUP BY ALL
 """  # noqa: S608 - constants of this module
 
 # How complete the log is: an unanswered scan must not make it look otherwise, so only places that
@@ -195,10 +200,23 @@ _DECISIONS: Final = f"""
     ), by_chance
 """  # noqa: S608 - constants of this module
 
+# Of two ends and the lower of two ports: what was decided most often, whatever the other port was.
+_USUAL: Final = """
+    SELECT a_at, low_a AS a_port, b_at, low_b AS b_port, protocol,
+        max({'times': times, 'decision': decision}).decision AS decision
+    FROM (
+        SELECT a_at, CASE WHEN a_port < b_port THEN a_port END AS low_a,
+            b_at, CASE WHEN b_port < a_port THEN b_port END AS low_b,
+            protocol, decision, count(*) AS times
+        FROM decisions WHERE a_port <> b_port GROUP BY ALL
+    ) GROUP BY ALL
+"""
+
 DECISIONS: Final = f"""
 met AS ({_MET}), heard AS ({_HEARD}), fans AS ({_FANS}), evidence AS ({_EVIDENCE}),
 sure AS ({_SURE}), habits AS ({_HABITS}), ranged AS ({_RANGED}), numbers AS ({_NUMBERS}),
-met_at AS ({_MET_AT}), by_chance AS ({_BY_CHANCE}), decisions AS ({_DECISIONS})
+met_at AS ({_MET_AT}), by_chance AS ({_BY_CHANCE}), decisions AS ({_DECISIONS}),
+usual AS ({_USUAL})
 """
 """Common table expressions that end in ``decisions``, one row a conversation: its columns, and
 ``decision``, a struct of ``server`` (a, b or both) and ``how``; NULL where nothing tells.
@@ -207,3 +225,14 @@ They take ``conversations`` (``CONVERSATIONS``), ``talks`` (those but ``BY_KNOWN
 (rows of ``numbered`` whose record told that ``src`` is the client), ``known`` (port, protocol that
 some address is known to serve) and ``serving`` (the same with their place).
 """
+
+CROWDED: Final = f"""
+    SELECT t.*, CASE WHEN u.a_at IS NOT NULL THEN u.decision
+        ELSE {_serves("t.b_port IS NULL", "fan_in")} END AS decision
+    FROM talks t LEFT JOIN usual u ON u.a_at = t.a_at AND u.b_at = t.b_at
+        AND u.protocol IS NOT DISTINCT FROM t.protocol
+        AND u.a_port IS NOT DISTINCT FROM t.a_port AND u.b_port IS NOT DISTINCT FROM t.b_port
+    WHERE t.a_port IS NULL OR t.b_port IS NULL
+"""  # noqa: S608 - constants of this module
+"""The rows of ``talks`` without their higher port, with the decision of most of those that have it.
+A baseline may have let all of these go: then the many ports of one client tell."""

@@ -139,7 +139,8 @@ def _edge_ends(side: str) -> str:
 _MERGED_ENDS: Final = f"{_edge_ends('src')} UNION {_edge_ends('dst')}"
 _MERGED_PAIRS: Final = f"""
     SELECT {_edge_key("src")} AS src_key, {_edge_key("dst")} AS dst_key,
-        {columns((*PLAIN_KEYS, *schema.EDGE_MEASURES))}
+        {columns((*PLAIN_KEYS, *schema.EDGE_MEASURES))},
+        NULL::BIGINT AS block, NULL::UBIGINT AS hour_bits
     FROM parts
 """  # noqa: S608 - constants
 

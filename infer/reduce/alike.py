@@ -108,12 +108,12 @@ def gathered_pairs(con: DuckDBPyConnection, written: Written, window: Window) ->
     ``alike_src`` and ``alike_dst`` tell their ends. ``time`` and ``end_time`` are the first and the
     last of the records, counts are sums.
     """
-    flows = written.flows(_with_absent(con, written, _with_ends(written)))
+    flows = written.flows(_with_absent(con, written, _with_ends(con, written)))
     replaced = {*_MEASURED, "src_labels", "dst_labels"}
     kept = ", ".join(f"f.{columns([name])}" for name in schema.FLOW if name not in replaced)
     query = f"""
     SELECT {kept}, {_put_back(written, window)}, a.alike_src, a.alike_dst
-    FROM flows f JOIN ({_groups(written)}) a ON a.line = f.line
+    FROM (SELECT *, line AS a FROM flows) f
     """  # noqa: S608 - column names, quoted
     return asked(flows, query)
 
@@ -166,24 +166,31 @@ _MEASURED: Final = ("time", "end_time", "weight", *COUNTED)
 
 
 def _groups(written: Written) -> str:
-    """The groups with what records say but for their ends, and ``line``, the number of each."""
+    """The groups with what records say but for their ends."""
     if not written.columnar:
-        return "SELECT rowid AS line, * FROM alike"
+        return "FROM alike"
     return """
-    SELECT a.rowid AS line, a.*, r.* EXCLUDE (alike_rest, alike_check)
+    SELECT a.*, r.* EXCLUDE (alike_rest, alike_check)
     FROM alike a JOIN rests r ON r.alike_rest = a.alike_rest
     """
 
 
-def _with_ends(written: Written) -> str:
-    """The groups, with the texts of their ends where they have only hashes of them."""
+def _with_ends(con: DuckDBPyConnection, written: Written) -> str:
+    """The groups, with the texts of their ends where they have only hashes of them.
+
+    What a reader does not read is the group's ``line``, which comes back as it is: joining it to
+    the rows afterwards takes as much memory as all groups.
+    """
+    groups = _groups(written)
+    kept = [name for name in con.sql(groups).columns if name.startswith("alike_")]
+    line = f"struct_pack({', '.join(f'{name} := a.{name}' for name in kept)}) AS line"
     if not written.columnar:
-        return _groups(written)
+        return f"SELECT *, {line} FROM ({groups}) a"  # noqa: S608 - column names
     src = [f"s.{columns([name])}" for name in written.src.texts]
     dst = [f"d.{columns([n])}" for n in written.dst.texts if n not in written.src.texts]
     return f"""
-    SELECT a.*, {", ".join((*src, *dst))}
-    FROM ({_groups(written)}) a JOIN src_ends s ON s.alike_key = a.alike_src
+    SELECT a.*, {line}, {", ".join((*src, *dst))}
+    FROM ({groups}) a JOIN src_ends s ON s.alike_key = a.alike_src
     JOIN dst_ends d ON d.alike_key = a.alike_dst
     """  # noqa: S608 - column names, quoted
 

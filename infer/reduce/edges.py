@@ -1,4 +1,9 @@
-"""Rows of endpoint pairs, and the endpoints -> EDGE rows, each text of an endpoint held once."""
+"""Rows of endpoint pairs, and the endpoints -> EDGE rows, each text of an endpoint held once.
+
+Rows of pairs have what tells edges apart and the measures of EDGE. Of the hours they have either
+the list or the bits of one ``block``: rows are grouped without gathering any list first, so that
+DuckDB can spill them.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 from infer import schema
 from infer.errors import InputError
+from infer.reduce.hours import listed
+from infer.reduce.thin import MARK, crowds_sql, thinned
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,10 +54,11 @@ def edge_rows(con: DuckDBPyConnection, pairs: str, ends: str) -> pd.DataFrame:
     An endpoint's rank is its place in the order of all endpoints by their texts, so edges sorted
     by rank are sorted by text; endpoints of equal texts have one rank.
     """
-    ranked = f"SELECT *, dense_rank() OVER (ORDER BY {columns(ATTRIBUTES)}) - 1 AS rank"
-    with tables(con, "ends"):
+    ranked = f"SELECT *, dense_rank() OVER (ORDER BY {columns(ATTRIBUTES)}) - 1 AS rank, {MARK}"
+    with tables(con, "ends", "crowds"):
         con.execute(f"CREATE TEMP TABLE ends AS {ranked} FROM ({ends})")
         _refuse_collisions(con)
+        con.execute(crowds_sql(_ranked_sql(pairs)))
         by_rank = f"SELECT DISTINCT rank, {columns(ATTRIBUTES)} FROM ends ORDER BY rank"  # noqa: S608
         texts = con.sql(by_rank).to_arrow_table()
         return _spelled_out(con.sql(_edges_sql(pairs)).to_arrow_table(), texts)
@@ -62,15 +70,33 @@ def _refuse_collisions(con: DuckDBPyConnection) -> None:
         raise InputError(f"two endpoints have the same 64-bit hash (found {clashes[0][0]})")
 
 
+def _ranked_sql(pairs: str) -> str:
+    """The pairs with the ranks of their endpoints."""
+    return f"""
+    SELECT p.* EXCLUDE (src_key, dst_key), s.rank AS src, d.rank AS dst,
+        s.mark AS src_mark, d.mark AS dst_mark
+    FROM ({pairs}) p JOIN ends s ON s.key = p.src_key JOIN ends d ON d.key = p.dst_key
+    """  # noqa: S608 - constants
+
+
 def _edges_sql(pairs: str) -> str:
     """One row an edge, endpoints as ``src`` and ``dst``; measures added, bounded or united."""
+    lists = [name for name, type_ in schema.EDGE_MEASURES.items() if type_.endswith("[]")]
     measures = (_combined(name, type_) for name, type_ in schema.EDGE_MEASURES.items())
+    plain = (_combined(n, t) for n, t in schema.EDGE_MEASURES.items() if n not in lists)
     return f"""
-    SELECT reporter, s.rank AS src, src_port, d.rank AS dst, dst_port, p.protocol, oriented_by,
-        {", ".join(measures)}
-    FROM ({pairs}) p JOIN ends s ON s.key = p.src_key JOIN ends d ON d.key = p.dst_key
-    GROUP BY ALL ORDER BY ALL
+    SELECT {_KEYS}, {", ".join(measures)}
+    FROM (
+        SELECT * REPLACE (coalesce(hours, {listed("block", "hour_bits")}) AS hours) FROM (
+            SELECT {_KEYS}, at_interface > 0 AS hidden, {columns(("block", *lists))},
+                bit_or(hour_bits) AS hour_bits, {", ".join(plain)}
+            FROM ({thinned(_ranked_sql(pairs))}) GROUP BY ALL
+        )
+    ) GROUP BY {_KEYS}, hidden ORDER BY ALL
     """  # noqa: S608 - constants
+
+
+_KEYS: Final = "reporter, src, src_port, dst, dst_port, protocol, oriented_by"
 
 
 def _combined(name: str, type_: str) -> str:

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final, cast
 
 from infer.reduce.edges import columns
-from infer.reduce.records import hours, outside, size
+from infer.reduce.hours import hours
+from infer.reduce.records import outside, size
 from infer.schema import ALWAYS, Window
 from infer.written import Side, Written
 

@@ -12,14 +12,11 @@ from typing import TYPE_CHECKING, Final, cast
 
 from infer import schema
 from infer.reduce.edges import ATTRIBUTES, PLAIN_KEYS, columns
+from infer.reduce.hours import hours
 from infer.schema import Window
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection, DuckDBPyRelation
-
-_HOUR_US: Final = 3_600_000_000
-# Hours are gathered as the bits of a number, 64 to a block; a multiple of 64 makes none negative.
-_HOUR_ZERO: Final = 1 << 40
 
 # Who opened the connection, as far as one record tells. The order is that of trust:
 # a SYN-ACK comes from the server even where conntrack was off and says is_reply = false.
@@ -93,12 +90,6 @@ def outside(window: Window, time: str = "time") -> str:
     if window.until is not None:
         bounds.append(f"{time} >= TIMESTAMP '{window.until:%Y-%m-%d %H:%M:%S.%f}'")
     return f"coalesce({' OR '.join(bounds) or 'FALSE'}, FALSE)"
-
-
-def hours(time: str) -> tuple[str, str]:
-    """The block of hours in which a record starts, and the bit of its hour in that block."""
-    hour = f"(epoch_us({time}) // {_HOUR_US} + {_HOUR_ZERO})"
-    return f"{hour} // 64", f"1::UBIGINT << ({hour} % 64)"
 
 
 def size(packets: str, bytes_: str) -> str:
@@ -190,6 +181,7 @@ _PAIR_KEYS: Final = {
     "dst_port": _turned("dst_port"),
     "protocol": "protocol",
     "oriented_by": "oriented_by",
+    "hidden": "at_interface IS TRUE",
     "src_names": _turned("src_names"),
     "dst_names": _turned("dst_names"),
     "block": "block",
@@ -299,13 +291,9 @@ def _found_ends(key: Iterable[str]) -> str:
     """  # noqa: S608 - column names of this module only
 
 
-_BITS: Final = f"""list_transform(
-    list_filter(range(64), lambda bit: (hour_bits >> bit::UBIGINT) & 1 = 1),
-    lambda bit: block * 64 + bit - {_HOUR_ZERO})"""
-
 GROUPED_PAIRS: Final = f"""
     SELECT src_key, dst_key, {columns((*PLAIN_KEYS, *_COUNTED))}, first_seen, last_seen,
-        {_BITS} AS hours, src_names, dst_names
+        block, hour_bits, NULL::BIGINT[] AS hours, src_names, dst_names
     FROM grouped WHERE NOT is_end AND kind = 'flow'
 """  # noqa: S608 - constants
 

@@ -128,7 +128,7 @@ def edges(*log: Row) -> list[dict[str, object]]:
 
 
 def test_the_clients_port_is_forgotten_once_it_says_nothing() -> None:
-    """A thousand connections of one pair are one edge; what cannot orient itself keeps both."""
+    """Connections of one pair are one edge; a few that cannot orient themselves keep both ports."""
     told = [call(f"{A} {40000 + n}", f"{B} 80") for n in range(3)]
     untold = [flow(f"{A} {40000 + n}", f"{B} 80") for n in range(3)]
 
