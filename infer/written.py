@@ -25,6 +25,8 @@ class Side:
         port: the column of its port; empty where there is none.
         identity: SQL text of Cilium's number for the label set; NULL where there is none.
         named: SQL over ``texts``: whether they name one pod by namespace and name.
+        aside: those of ``texts`` that a ``wide`` file's records are understood without, but for
+            who the end is.
     """
 
     texts: tuple[str, ...]
@@ -32,6 +34,7 @@ class Side:
     port: str = ""
     identity: str = "NULL::VARCHAR"
     named: str = "FALSE"
+    aside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,12 @@ class Written:
             and ``line``. What it says of one row must not depend on another, nor on a column that
             is not named here.
         columnar: whether a scan costs what its columns cost, as in Parquet.
+        wide: whether texts of ends are long, with the labels in them, so that each is to be kept
+            once. Then there are ``keys``, and no column stands twice in ``texts`` and ``keys``.
+        doubt: of a ``wide`` file, SQL over ``keys``: whether a record may have been taken for
+            something else than it is.
+        sure: asked where there is doubt or the scan fails: whether ``rows`` are the records all the
+            same. It may look through the file.
     """
 
     rows: DuckDBPyRelation
@@ -78,3 +87,6 @@ class Written:
     from_server: str
     flows: Callable[[DuckDBPyRelation], DuckDBPyRelation]
     columnar: bool = False
+    wide: bool = False
+    doubt: str = "FALSE"
+    sure: Callable[[], bool] = lambda: True

@@ -48,7 +48,7 @@ def scan_json(con: DuckDBPyConnection, source: Source, fields: Fields) -> DuckDB
 def parse_json(con: DuckDBPyConnection, texts: Texts, fields: Fields) -> DuckDBPyRelation:
     """A row a text with the columns of ``fields``, ``line`` and ``is_json``."""
     checked = con.from_arrow(texts).project("line, text, json_valid(text) AS is_json")
-    record = f"CASE WHEN is_json THEN {_from_json('text', fields)} END AS record"
+    record = f"CASE WHEN is_json THEN {from_json('text', fields)} END AS record"
     columns = ", ".join(f"record.{sql.column(n)} AS {sql.column(n)}" for n in fields)
     return checked.project(f"line, is_json, {record}").project(f"line, is_json, {columns}")
 
@@ -75,11 +75,12 @@ def scan_or_parse(
 
 def parsed(text: str, fields: Fields) -> str:
     """SQL of a struct of ``fields`` from a JSON text; NULL where that is none."""
-    return f"CASE WHEN json_valid({text}) THEN {_from_json(text, fields)} END"
+    return f"CASE WHEN json_valid({text}) THEN {from_json(text, fields)} END"
 
 
-def _from_json(text: str, fields: Fields) -> str:
-    return f"from_json({text}, {sql.quoted(json.dumps(fields))})"
+def from_json(text: str, shape: Shape) -> str:
+    """SQL of what is read of a text that is valid JSON; NULL stays NULL."""
+    return f"from_json({text}, {sql.quoted(json.dumps(shape))})"
 
 
 def is_lines(source: Source) -> bool:

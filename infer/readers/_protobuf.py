@@ -24,9 +24,13 @@ def spelled(base: str, name: str, *more: str) -> str:
 
     ``more`` is what else it may be.
     """
-    names = dict.fromkeys((name, _camel(name)))
-    terms = [*(f"{base}{sql.column(n)}" for n in names), *more]
+    terms = [*(f"{base}{sql.column(n)}" for n in spellings(name)), *more]
     return terms[0] if len(terms) == 1 else f"coalesce({', '.join(terms)})"
+
+
+def spellings(name: str) -> tuple[str, ...]:
+    """The name as it is and in lowerCamelCase; one where they are the same."""
+    return tuple(dict.fromkeys((name, _camel(name))))
 
 
 def _camel(name: str) -> str:

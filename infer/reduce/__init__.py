@@ -77,7 +77,8 @@ def reduce_written(
 ) -> Reduction | None:
     """What ``reduce_flows`` gives of the same records, from far fewer of them.
 
-    None where records that are alike could not be brought together: the labels of an end changed.
+    None where records that are alike could not be brought together: the labels of an end changed,
+    the rows are not the records, or an address of a ``wide`` file changes hands within a group.
 
     Raises:
         InputError: two endpoints have the same 64-bit hash.
@@ -87,7 +88,10 @@ def reduce_written(
             return None
         gathered_ends(con, written).create("found")
         if has_tenures(facts):
-            if find_divided(con, written):
+            is_divided = find_divided(con, written)
+            if is_divided and written.wide:
+                return None
+            if is_divided:
                 gather_apart(con, written, window)
             add_holders(con)
         pairs = with_ends(with_facts(gathered_pairs(con, written, window), facts))

@@ -29,28 +29,35 @@ from infer.reduce.groups import (
 )
 from infer.reduce.held import held_joins, held_keys
 from infer.reduce.records import FOUND_KEY, TEXTS, labels_key
+from infer.reduce.wide import TABLES as WIDE_TABLES
+from infer.reduce.wide import gather_wide
 from infer.schema import ALWAYS, Window
 from infer.written import Written
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
-TABLES: Final = COLUMNAR_TABLES
+TABLES: Final = (*COLUMNAR_TABLES, *WIDE_TABLES)
 """The tables that ``gather`` makes: groups of records, and what tells them apart."""
 
 
 def gather(con: DuckDBPyConnection, written: Written, window: Window) -> bool:
-    """Bring together the records that are alike; False where the labels of an end changed.
+    """Bring together the records that are alike; False where they must be looked at one by one.
 
     Raises:
         InputError: two ends have the same hash.
     """
+    if written.wide:
+        return gather_wide(con, written, window)
     gathering = gather_columns if written.columnar else _gather_at_once
     return gathering(con, written, window)
 
 
 def gather_apart(con: DuckDBPyConnection, written: Written, window: Window) -> None:
-    """Bring the records together anew, and keep those of ``divided`` ends apart by tenure."""
+    """Bring the records together anew, and keep those of ``divided`` ends apart by tenure.
+
+    Not of ``wide`` files.
+    """
     con.execute("DROP TABLE alike")
     groups_sql = column_groups_sql if written.columnar else _groups_sql
     create("alike", written.rows, groups_sql(written, window, apart=True))
@@ -110,12 +117,24 @@ def gathered_pairs(con: DuckDBPyConnection, written: Written, window: Window) ->
     """
     flows = written.flows(_with_absent(con, written, _with_ends(con, written)))
     replaced = {*_MEASURED, "src_labels", "dst_labels"}
-    kept = ", ".join(f"f.{columns([name])}" for name in schema.FLOW if name not in replaced)
+    told = _told_by_ends() if written.wide else {}
+    kept = {n: told.get(n, f"f.{columns([n])}") for n in schema.FLOW if n not in replaced}
     query = f"""
-    SELECT {kept}, {_put_back(written, window)}, a.alike_src, a.alike_dst
-    FROM (SELECT *, line AS a FROM flows) f
+    SELECT {aliased(kept)}, {_put_back(written, window)}, a.alike_src, a.alike_dst
+    FROM (SELECT *, line AS a FROM flows) f {_END_JOINS if written.wide else ""}
     """  # noqa: S608 - column names, quoted
     return asked(flows, query)
+
+
+def _told_by_ends() -> dict[str, str]:
+    """What FLOW says of ends, out of ``found``."""
+    names = [name for name in TEXTS if name != "tenure"]
+    return {f"{side}_{name}": f"{side}.{name}" for side in ("src", "dst") for name in names}
+
+
+_END_JOINS: Final = """
+    JOIN (FROM found WHERE side = 'src' AND tenure IS NULL) src ON src.alike_key = a.alike_src
+    JOIN (FROM found WHERE side = 'dst' AND tenure IS NULL) dst ON dst.alike_key = a.alike_dst"""
 
 
 def _ends_of(con: DuckDBPyConnection, written: Written, side: str) -> DuckDBPyRelation:
@@ -130,7 +149,7 @@ def _ends_of(con: DuckDBPyConnection, written: Written, side: str) -> DuckDBPyRe
         "NULL::VARCHAR AS tenure" if name == "tenure" else f"f.{side}_{name} AS {name}"
         for name in TEXTS
     )
-    since = "e.alike_since" if end.labels else "NULL::TIMESTAMP"
+    since = "e.alike_since" if end.labels or written.wide else "NULL::TIMESTAMP"
     told = f"""
     SELECT '{side}' AS side, e.alike_key, {texts}, {since} AS first, f.{side}_labels AS labels,
         {labels_key(f"f.{side}_identity", f"f.{side}_labels")} AS labels_key
@@ -167,6 +186,10 @@ _MEASURED: Final = ("time", "end_time", "weight", *COUNTED)
 
 def _groups(written: Written) -> str:
     """The groups with what records say but for their ends."""
+    if written.wide:
+        return f"""
+        SELECT a.*, {columns(written.keys)} FROM alike a JOIN rests r ON r.alike_key = a.alike_rest
+        """  # noqa: S608 - column names, quoted
     if not written.columnar:
         return "FROM alike"
     return """
@@ -184,12 +207,13 @@ def _with_ends(con: DuckDBPyConnection, written: Written) -> str:
     groups = _groups(written)
     kept = [name for name in con.sql(groups).columns if name.startswith("alike_")]
     line = f"struct_pack({', '.join(f'{name} := a.{name}' for name in kept)}) AS line"
-    if not written.columnar:
+    if not (written.columnar or written.wide):
         return f"SELECT *, {line} FROM ({groups}) a"  # noqa: S608 - column names
-    src = [f"s.{columns([name])}" for name in written.src.texts]
-    dst = [f"d.{columns([n])}" for n in written.dst.texts if n not in written.src.texts]
+    src = [n for n in written.src.texts if n not in written.src.aside]
+    dst = [n for n in written.dst.texts if n not in (*written.dst.aside, *src)]
+    texts = (*(f"s.{columns([n])}" for n in src), *(f"d.{columns([n])}" for n in dst))
     return f"""
-    SELECT a.*, {line}, {", ".join((*src, *dst))}
+    SELECT a.*, {line}, {", ".join(texts)}
     FROM ({groups}) a JOIN src_ends s ON s.alike_key = a.alike_src
     JOIN dst_ends d ON d.alike_key = a.alike_dst
     """  # noqa: S608 - column names, quoted

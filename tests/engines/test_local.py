@@ -21,7 +21,7 @@ from infer.engines.files import WHOLE, Span
 from infer.engines.local import read_logs, refuse_malformed, session
 from infer.errors import FormatUnknown, InputError, RecordError
 from infer.readers import formats
-from infer.reduce import records, reduce_flows
+from infer.reduce import records, reduce_flows, wide
 from infer.schema import LogsRead, Reduction
 from infer.sources import find_sources
 from simulator import bulk_hubble
@@ -131,8 +131,11 @@ def test_equal_hashes_are_refused(
     """Two endpoints with one hash are an error, and never one endpoint."""
     ends = records._GROUPED_ENDS.replace("src_key AS key", "1 AS key")
     monkeypatch.setattr(records, "_GROUPED_ENDS", ends)
-    with pytest.raises(InputError, match="same 64-bit hash"):
-        read([written(tmp_path / "flows.jsonl", "".join(lines[:10]))])
+    monkeypatch.setattr(wide, "hash_of", lambda _: "1::UBIGINT")
+    for wrap in ("", "2026-03-01T10:00:00.1Z stdout F "):
+        path = written(tmp_path / "flows.jsonl", "".join(f"{wrap}{line}" for line in lines[:10]))
+        with pytest.raises(InputError, match="same 64-bit hash"):
+            read([path])
 
 
 @pytest.mark.parametrize("timed", [True, False])

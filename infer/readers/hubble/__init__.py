@@ -11,9 +11,12 @@ from infer.readers import Format, Source
 from infer.readers._json import parse_json, scan_json
 from infer.readers._rows import unreadable
 from infer.readers._texts import Texts
-from infer.readers.hubble.columns import EVENT, RECORD, to_flow
-from infer.readers.hubble.texts import Shape, records, shape_of
+from infer.readers.hubble.columns import to_flow
+from infer.readers.hubble.fields import EVENT, RECORD, UNREAD_EVENT, named
+from infer.readers.hubble.texts import Shape, records, shape_of, shape_of_head
+from infer.readers.hubble.written import as_written
 from infer.sources import check_whole, head
+from infer.written import Written
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection, DuckDBPyRelation
@@ -65,13 +68,21 @@ def read(con: DuckDBPyConnection, source: Source) -> DuckDBPyRelation:
         case _:
             check_whole(source)  # an error inside the stream would come out as DuckDB's
             found = parse_json(con, _texts(source, shape), RECORD)
-    return schema.project(to_flow(found), schema.FLOW)
+    return schema.project(to_flow(named(found)), schema.FLOW)
+
+
+def written(con: DuckDBPyConnection, source: Source) -> Written | None:
+    """The events of a file that holds nothing else, one a line, as far as its head tells."""
+    if shape_of_head(source) is not Shape.EVENTS:
+        return None
+    events = scan_json(con, source, UNREAD_EVENT)
+    return as_written(events, sure=lambda: shape_of(source) is Shape.EVENTS)
 
 
 def malformed(source: Source) -> Iterator[tuple[int, str]]:
     """The lines that are no event, or whose time, address or port cannot be understood."""
     texts = _texts(source, shape_of(source))
-    yield from unreadable(lambda con: to_flow(parse_json(con, texts, RECORD)))
+    yield from unreadable(lambda con: to_flow(named(parse_json(con, texts, RECORD))))
 
 
 def version(source: Source) -> str:
@@ -94,5 +105,6 @@ FORMAT: Final = Format(
     sniff=sniff,
     read=read,
     malformed=malformed,
+    written=written,
     version=version,
 )

@@ -14,7 +14,7 @@ from typing import Final
 
 from infer.readers._json import is_document, json_values
 from infer.readers._texts import LONGEST_LINE
-from infer.sources import Source, chunks, head, lines
+from infer.sources import HEAD_BYTES, Source, chunks, head, lines
 
 _BLOCK_BYTES: Final = 64 * 1024  # stays in the processor's cache
 
@@ -65,6 +65,15 @@ def shape_of(source: Source) -> Shape:
             return Shape.DOCUMENT
         rest = b"\n" + rest
     return max(shape, _shape_of_lines(rest), key=_SHAPES.index)
+
+
+def shape_of_head(source: Source) -> Shape:
+    """How the records of the first lines are laid out; ``EVENTS`` where there is no whole line."""
+    start = head(source)
+    if is_document(start.decode("utf-8", "replace").lstrip()):
+        return Shape.DOCUMENT
+    whole = start.rpartition(b"\n")[0] if len(start) >= HEAD_BYTES else start
+    return _shape_of_lines(b"\n" + whole)
 
 
 def _is_plain(source: Source) -> bool:
