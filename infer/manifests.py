@@ -208,11 +208,15 @@ _WORDS: Final = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", 
 
 def _text_node(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
     """A text, in quotes if a YAML 1.1 or 1.2 loader could read anything else."""
-    plain = _PLAIN.fullmatch(text) and text.lower() not in _WORDS
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if plain else '"')
+    style = None if _is_plain(text) else '"'
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
 _Dumper.add_representer(str, _text_node)
+
+
+def _is_plain(text: str) -> bool:
+    return _PLAIN.fullmatch(text) is not None and text.lower() not in _WORDS
 
 
 def dump_manifests(
@@ -237,15 +241,66 @@ def dump_manifests(
 
 
 def _dump(manifest: Mapping[str, object]) -> str:
-    text: str = yaml.dump(
-        dict(manifest),
-        Dumper=_Dumper,
-        sort_keys=False,
-        default_flow_style=False,
-        allow_unicode=True,
-        width=2**30,  # no line is ever broken: text diffs stay by field
-    )
-    return text
+    """One document; what PyYAML would write, which takes several times as long."""
+    plain = dict(manifest)
+    try:
+        return _block(plain, "") + "\n"
+    except _UnusualError:
+        text: str = yaml.dump(
+            plain,
+            Dumper=_Dumper,
+            sort_keys=False,
+            default_flow_style=False,
+            allow_unicode=True,
+            width=2**30,  # no line is ever broken: text diffs stay by field
+        )
+        return text
+
+
+class _UnusualError(Exception):
+    """A value whose spelling is PyYAML's business."""
+
+
+_LONGEST_KEY: Final = 100  # PyYAML begins a longer one with a question mark
+_QUOTABLE: Final = re.compile(r"[ !#-\[\]-~]*")
+
+
+def _block(value: object, margin: str) -> str:
+    """A value in block style; every line but the first begins with the margin."""
+    if type(value) is dict and value:
+        return f"\n{margin}".join(_entry(key, part, margin) for key, part in value.items())
+    if type(value) is list and value:
+        inner = margin + "  "
+        return f"\n{margin}".join(f"- {_block(part, inner)}" for part in value)
+    return _scalar(value)
+
+
+def _entry(key: object, value: object, margin: str) -> str:
+    name = _scalar(key)
+    if type(key) is not str or len(name) > _LONGEST_KEY:
+        raise _UnusualError
+    if type(value) is dict and value:
+        inner = margin + "  "
+        return f"{name}:\n{inner}{_block(value, inner)}"
+    if type(value) is list and value:
+        return f"{name}:\n{margin}{_block(value, margin)}"
+    return f"{name}: {_scalar(value)}"
+
+
+def _scalar(value: object) -> str:
+    """A text, a number, a truth value or something empty, on its line."""
+    if type(value) is str:
+        if _is_plain(value):
+            return value
+        if _QUOTABLE.fullmatch(value):
+            return f'"{value}"'
+    elif type(value) is bool:
+        return "true" if value else "false"
+    elif type(value) is int:
+        return str(value)
+    elif type(value) in {dict, list}:  # an empty one
+        return "{}" if type(value) is dict else "[]"
+    raise _UnusualError
 
 
 def _comment(line: str) -> str:

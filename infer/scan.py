@@ -23,6 +23,9 @@ FEWEST_TARGETS: Final = 5
 LONGEST_PAUSE_S: Final = 60
 """Two attempts further apart than this belong to two bursts."""
 
+_TRIED: Final = [
+    "client_at", "server_at", "port", "first_seen", "answers", "unanswered", "refused"
+]  # fmt: skip
 _MARGIN_S: Final = 10  # answered attempts at either end of the burst belong to it
 
 
@@ -45,9 +48,12 @@ def find_scans(connections: pd.DataFrame) -> pd.Series[bool]:
     import pandas as pd
 
     scanned = pd.Series(False, index=connections.index)
+    bursts = find_bursts(connections)
+    if not bursts:
+        return scanned
     ends = _seconds(connections["last_seen"])
     starts, rows = _seconds(connections["first_seen"]), _rows_by_client(connections)
-    for burst in find_bursts(connections):
+    for burst in bursts:
         mine = rows[burst.client]
         within = (starts[mine] >= burst.start) & (ends[mine] <= burst.end)
         scanned.iloc[mine[within]] = True
@@ -85,7 +91,7 @@ def _tries(connections: pd.DataFrame) -> pd.DataFrame:
 
     ``dead`` says that the target answered nobody at all.
     """
-    tcp = connections[(connections["protocol"] == "TCP").fillna(value=False)]
+    tcp = connections[_TRIED][(connections["protocol"] == "TCP").fillna(value=False)]
     targets = tcp.groupby(["server_at", "port"], dropna=False)
     tries = tcp[["client_at"]].assign(
         target=targets.ngroup(),

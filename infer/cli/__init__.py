@@ -6,6 +6,7 @@ findings that need a person, 2 bad input or usage.
 
 from __future__ import annotations
 
+import atexit
 import gc
 import sys
 from collections.abc import Iterator, Sequence
@@ -74,6 +75,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the arguments without the program's name; None: those of the process.
     """
     arguments = sys.argv[1:] if argv is None else list(argv)
+    if argv is None:
+        atexit.register(gc.freeze)  # the end of the process need not search for garbage either
     plugin = argv is None and Path(sys.argv[0]).stem == _PLUGIN
     program = _PLUGIN.replace("-", " ") if plugin else "netinfer"
     with ending_cleanly() as signals, _without_collector():

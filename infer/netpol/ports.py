@@ -146,9 +146,11 @@ class PortSet:
         """What is here and not in ``other``; exact over numbers, for names see the class."""
         if not self or not other:
             return self
+        if self == other:
+            return PortSet.NONE
         shared = _names_within(self, other)
         names = tuple(name for name in self.names if name not in shared)
-        return PortSet(tuple(_meet(self.ranges, _gaps(other.ranges))), names)
+        return PortSet(tuple(_cut(self.ranges, other.ranges)), names)
 
     def __le__(self, other: PortSet) -> bool:
         """True if everything here is in ``other``."""
@@ -245,16 +247,18 @@ def _meet(left: Iterable[PortRange], right: Iterable[PortRange]) -> Iterator[Por
                 yield PortRange(one.protocol, low, high)
 
 
-def _gaps(ranges: tuple[PortRange, ...]) -> Iterator[PortRange]:
-    """The ports of every protocol that are in none of the sorted ranges."""
-    for protocol in Protocol:
-        low = LOWEST_PORT
-        for ports in (r for r in ranges if r.protocol == protocol):
-            if low < ports.low:
-                yield PortRange(protocol, low, ports.low - 1)
-            low = ports.high + 1
-        if low <= HIGHEST_PORT:
-            yield PortRange(protocol, low, HIGHEST_PORT)
+def _cut(left: Iterable[PortRange], right: tuple[PortRange, ...]) -> Iterator[PortRange]:
+    """The ports of the left side that are in none of the sorted ranges of the right one."""
+    for one in left:
+        low = one.low
+        for other in right:
+            if other.protocol != one.protocol or other.high < low or other.low > one.high:
+                continue
+            if low < other.low:
+                yield PortRange(one.protocol, low, other.low - 1)
+            low = other.high + 1
+        if low <= one.high:
+            yield PortRange(one.protocol, low, one.high)
 
 
 PortSet.NONE = PortSet()

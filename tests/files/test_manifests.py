@@ -209,6 +209,23 @@ def test_what_is_dumped_is_loaded(given_manifests: list[dict[str, object]]) -> N
     assert json.loads(dump_json(given_manifests))["items"] == given_manifests
 
 
+SPELT = st.text(max_size=6) | st.sampled_from(
+    ["a", "a-b/c", "80", "yes", "10.0.0.0/8", " a ", "# a", "'", '"', "\\", "- a", "a: b", "", "é",
+     "\t", "k" * 99, "k" * 130, "v" * 300]
+)  # fmt: skip
+VALUES = st.recursive(
+    SPELT | st.integers() | st.booleans() | st.none(),
+    lambda part: st.lists(part, max_size=3) | st.dictionaries(SPELT, part, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(SPELT.filter(lambda key: key != "z"), VALUES, min_size=1, max_size=3))
+def test_usual_values_are_written_as_pyyaml_writes_them(manifest: dict[str, object]) -> None:
+    """A value of a kind that only PyYAML writes changes no line of the others."""
+    assert dump_manifests([manifest]) + "z: 0.5\n" == dump_manifests([{**manifest, "z": 0.5}])
+
+
 def test_layout() -> None:
     """Keys keep their order, lists are not indented, long texts are not broken, nothing aliased."""
     peers = [{"cidr": "10.0.0.0/8"}]
