@@ -161,6 +161,12 @@ def is_parquet(source: Source) -> bool:
         return file.read(len(_PARQUET)) == _PARQUET
 
 
+def _ends_as_parquet(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(-len(_PARQUET), os.SEEK_END)
+        return file.read() == _PARQUET
+
+
 def _parquet_footer(path: Path) -> bytes:
     """Source: parquet.apache.org "File Format": metadata, its length in 4 bytes, the magic."""
     with path.open("rb") as file:
@@ -304,6 +310,12 @@ def _source(name: str, path: Path) -> Source:
             magic = file.read(8)
     except OSError as error:
         raise _unreadable(name, error) from error
+    if magic.startswith(_PARQUET) and not _ends_as_parquet(path):
+        raise InputError(
+            "the Parquet file is damaged or cut off",
+            at=Location(name),
+            hint="copy it again once it is written",
+        )
     for prefix, packing in _PACKED_OTHERWISE:
         if magic.startswith(prefix):
             raise InputError(

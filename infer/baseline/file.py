@@ -1,22 +1,26 @@
 """The Parquet file of a baseline: one row an edge or a note, the list of its logs in the metadata.
 
 Any Parquet tool can read it. Column ``row`` tells an ``edge`` (columns of ``schema.EDGE``) from a
-``note`` (``kind``, ``reporter``, ``records``, ``lost`` and the two times).
+``note`` (``kind``, ``reporter``, ``records``, ``lost`` and the two times). A changed file is
+refused.
 """
 
 from __future__ import annotations
 
-import fcntl
-import json
-import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final
 
-from infer.errors import InputError, Location, OutputError
+from infer.baseline.metadata import (
+    KEY,
+    SCHEMA_VERSION,
+    read_metadata,
+    version_of,
+    write_metadata,
+)
+from infer.baseline.seal import has_seal, is_sealed, seal
+from infer.errors import InputError, Location
 from infer.files import whole_file
 from infer.reduce import reduce_flows
 from infer.schema import EDGE, FLOW, Baseline, KeptFile, Reduction, arrow_frame, empty
@@ -27,10 +31,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from duckdb import DuckDBPyConnection
 
-SCHEMA_VERSION: Final = 1
-"""Of the rows and of the metadata; a file of another one is refused."""
-
-_KEY: Final = b"netinfer.baseline"
 _NOTE: Final = {"kind": "VARCHAR", "lost": "BIGINT"}  # what notes have that edges have not
 _COLUMNS: Final = {"row": "VARCHAR", **_NOTE, **EDGE}
 _TEXTS: Final = [name for name, type_ in _COLUMNS.items() if type_ == "VARCHAR"]
@@ -39,12 +39,12 @@ _LATER: Final = "use the netinfer that wrote it, or make it anew from the logs"
 
 
 def is_baseline(source: Source) -> bool:
-    """Whether a file is a baseline, by the metadata of its Parquet footer."""
-    return is_parquet(source) and _KEY in head(source)
+    """Whether a file is a baseline, by what stands in and before its Parquet footer."""
+    return is_parquet(source) and (KEY in head(source) or has_seal(source.path))
 
 
 def read_baseline(con: DuckDBPyConnection, path: Path, name: str) -> Baseline:
-    """What a file holds.
+    """What a file holds, if it is what was written to the last bit.
 
     Args:
         con: an embedded DuckDB session.
@@ -52,7 +52,7 @@ def read_baseline(con: DuckDBPyConnection, path: Path, name: str) -> Baseline:
         name: what the user calls it.
 
     Raises:
-        InputError: it cannot be read, is no baseline, or is of another schema version.
+        InputError: it cannot be read, is no baseline, is damaged, or is of another schema version.
     """
     import pyarrow.parquet as pq
 
@@ -73,23 +73,72 @@ def read_files(path: Path, name: str) -> tuple[KeptFile, ...]:
     import pyarrow.parquet as pq
 
     with _told(name):
+        _check_sealed(path, name)
         metadata = pq.read_metadata(path).metadata or {}
-    return _files(metadata, name)
+        version = version_of(metadata)
+        if version != SCHEMA_VERSION:
+            raise _other_version(f"schema version {version}", name)
+        return read_metadata(metadata)
+
+
+def _check_sealed(path: Path, name: str) -> None:
+    """Nothing, if the file is what was written.
+
+    Raises:
+        InputError: it is no baseline, of another version, or damaged.
+    """
+    if not path.exists():
+        hint = "'netinfer baseline add' makes one"
+        raise InputError("no such file or directory", at=Location(name), hint=hint)
+    if not path.is_file() or not is_parquet(Source(name, path)):
+        raise _no_baseline("this", name)
+    if is_sealed(path):
+        return
+    metadata = _footer_of(path)
+    if metadata is not None and KEY not in metadata and not has_seal(path):
+        raise _no_baseline("this Parquet file", name)
+    version = version_of(metadata or {})
+    if version not in {None, SCHEMA_VERSION}:
+        raise _other_version(f"schema version {version}", name)
+    raise _damaged(name)
+
+
+def _footer_of(path: Path) -> Mapping[bytes, bytes] | None:
+    """The metadata of a file that may be damaged; None where that cannot be read."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.read_metadata(path).metadata or {}
+    except (pa.ArrowException, OSError, ValueError):
+        return None
 
 
 @contextmanager
 def _told(name: str) -> Iterator[None]:
-    """What Arrow says of a damaged file, as an error for people."""
+    """What the system, Arrow and the metadata say of a damaged file, as an error for people."""
     import pyarrow as pa
 
     try:
         yield
-    except FileNotFoundError as err:
-        hint = "'netinfer baseline add' makes one"
-        raise InputError("no such file or directory", at=Location(name), hint=hint) from err
-    except (pa.ArrowException, OSError) as err:
-        hint = "take a copy of it, or make it anew from the logs"
-        raise InputError("the baseline cannot be read", at=Location(name), hint=hint) from err
+    except (pa.ArrowException, OSError, ValueError) as err:
+        raise _damaged(name) from err
+
+
+def _damaged(name: str) -> InputError:
+    what = "the baseline cannot be read: it is damaged, or not as netinfer wrote it"
+    hint = "take a copy of it, or make it anew from the logs"
+    return InputError(what, at=Location(name), hint=hint)
+
+
+def _no_baseline(what: str, name: str) -> InputError:
+    hint = "a baseline is what 'netinfer baseline add' writes"
+    return InputError(f"{what} is no baseline", at=Location(name), hint=hint)
+
+
+def _other_version(found: str, name: str) -> InputError:
+    what = f"the baseline is of another version of netinfer ({found} found, {SCHEMA_VERSION} read)"
+    return InputError(what, at=Location(name), hint=_LATER)
 
 
 def write_baseline(path: Path, baseline: Baseline) -> None:
@@ -103,58 +152,15 @@ def write_baseline(path: Path, baseline: Baseline) -> None:
 
     edges, notes = _rows(baseline.reduction)
     schema = _schema()
-    with whole_file(path) as aside, pq.ParquetWriter(
-        aside, schema, compression="zstd", store_schema=False
-    ) as writer:  # fmt: skip
-        writer.add_key_value_metadata({_KEY.decode(): _metadata(baseline.files).decode()})
-        for table in (edges, notes):
-            for start in range(0, table.num_rows, _GROUP_ROWS):
-                part = table.slice(start, _GROUP_ROWS)
-                columns = [part[field.name].cast(field.type) for field in schema]
-                writer.write_table(pa.Table.from_arrays(columns, schema=schema))
-
-
-@contextmanager
-def one_writer(path: Path) -> Iterator[None]:
-    """Nobody else changes the baseline inside, if they also ask here.
-
-    A lock lies beside it meanwhile. One that a killed run left binds nobody.
-
-    Raises:
-        OutputError: somebody else is at it, or the lock cannot be made.
-    """
-    lock = path.with_name(f".{path.name}.lock")
-    try:
-        held = _locked(lock)
-    except BlockingIOError as err:
-        hint = "wait until it is done"
-        raise OutputError(f"{path}: another netinfer is writing it", hint=hint) from err
-    except OSError as err:
-        hint = "check the directory and its permissions"
-        raise OutputError(f"{path} cannot be written ({err.strerror})", hint=hint) from err
-    with held:
-        try:
-            yield
-        finally:
-            lock.unlink(missing_ok=True)
-
-
-def _locked(lock: Path) -> IO[str]:
-    """The lock file, open and locked; closing it lets go.
-
-    Raises:
-        BlockingIOError: somebody else has it.
-    """
-    while True:
-        held = lock.open("a")
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if lock.exists() and os.path.samestat(os.fstat(held.fileno()), lock.stat()):
-                return held
-        except BaseException:
-            held.close()
-            raise
-        held.close()  # the one before took it away between the two lines above
+    with whole_file(path) as aside:
+        with pq.ParquetWriter(aside, schema, compression="zstd", store_schema=False) as writer:
+            writer.add_key_value_metadata({KEY.decode(): write_metadata(baseline.files)})
+            for table in (edges, notes):
+                for start in range(0, table.num_rows, _GROUP_ROWS):
+                    part = table.slice(start, _GROUP_ROWS)
+                    columns = [part[field.name].cast(field.type) for field in schema]
+                    writer.write_table(pa.Table.from_arrays(columns, schema=schema))
+        seal(aside)
 
 
 # ---- the rows ----------------------------------------------------------------------------------
@@ -211,46 +217,3 @@ def _typed(rows: pa.Table, like: pd.DataFrame) -> pd.DataFrame:
 
     schema = pa.Table.from_pandas(like, preserve_index=False).schema
     return arrow_frame(rows.select(schema.names).cast(schema))
-
-
-# ---- the metadata ------------------------------------------------------------------------------
-
-
-def _metadata(files: tuple[KeptFile, ...]) -> bytes:
-    listed = [{**asdict(file), **_spoken(file)} for file in files]
-    return json.dumps({"version": SCHEMA_VERSION, "files": listed}, ensure_ascii=True).encode()
-
-
-def _spoken(file: KeptFile) -> dict[str, object]:
-    """What JSON has no type for."""
-    times = {"first_seen": file.first_seen, "last_seen": file.last_seen}
-    spoken = {name: time and time.isoformat() for name, time in times.items()}
-    return {"records": dict(sorted(file.records.items())), **spoken}
-
-
-def _files(metadata: dict[bytes, bytes], name: str) -> tuple[KeptFile, ...]:
-    if _KEY not in metadata:
-        hint = "a baseline is what 'netinfer baseline add' writes"
-        raise InputError("this Parquet file is no baseline", at=Location(name), hint=hint)
-    document = json.loads(metadata[_KEY])
-    if document["version"] != SCHEMA_VERSION:
-        raise _other_version(f"schema version {document['version']}", name)
-    return tuple(
-        KeptFile(
-            **{
-                **file,
-                "first_seen": _time(file["first_seen"]),
-                "last_seen": _time(file["last_seen"]),
-            }
-        )
-        for file in document["files"]
-    )
-
-
-def _time(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text).astimezone(UTC) if text else None
-
-
-def _other_version(found: str, name: str) -> InputError:
-    what = f"the baseline is of another version of netinfer ({found} found, {SCHEMA_VERSION} read)"
-    return InputError(what, at=Location(name), hint=_LATER)
