@@ -77,6 +77,9 @@ class Written:
             something else than it is.
         sure: asked where there is doubt or the scan fails: whether ``rows`` are the records all the
             same. It may look through the file.
+        otherwise: gives the same records in a way that no content stops. With it, DuckDB's errors
+            of invalid input and of conversion tell that a record is not as expected; nothing is
+            lost then, since the other way is taken.
     """
 
     rows: DuckDBPyRelation
@@ -90,3 +93,4 @@ class Written:
     wide: bool = False
     doubt: str = "FALSE"
     sure: Callable[[], bool] = lambda: True
+    otherwise: Callable[[], Written | None] | None = None

@@ -83,6 +83,20 @@ def reduce_written(
     Raises:
         InputError: two endpoints have the same 64-bit hash.
     """
+    import duckdb
+
+    try:
+        return _reduce_alike(con, written, window, facts)
+    except (duckdb.InvalidInputException, duckdb.ConversionException):
+        if written.otherwise is None:
+            raise
+    other = written.otherwise()
+    return None if other is None else reduce_written(con, other, window, facts)
+
+
+def _reduce_alike(
+    con: DuckDBPyConnection, written: Written, window: Window, facts: AddressFacts | None
+) -> Reduction | None:
     with tables(con, "grouped", "found", *ALIKE_TABLES, *HELD_TABLES), known_facts(con, facts):
         if not gather(con, written, window):
             return None

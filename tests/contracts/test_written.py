@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import gzip
 import random
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -317,6 +319,92 @@ def test_vpc_text_is_reduced_as_if_line_by_line(tmp_path: Path) -> None:
         assert "tcp_flags" in set(singly.edges["oriented_by"])
     for name in CUTS:
         assert_equal(*both(path, ALWAYS, changing(name)))
+
+
+HEADER = " ".join(VPC)
+LINES = (
+    "eni-1 10.0.0.1 10.0.0.2 40000 8080 6 3 400 1772424000 1772424060 ACCEPT OK 2 10.0.0.1 -",
+    "eni-1 10.0.0.2 10.0.0.1 8080 40000 6 3 400 1772424000 1772424060 ACCEPT OK 18 - 10.0.0.1",
+    "eni-2 10.0.0.1 10.0.0.2 53 53 17 1 - 1772427600 - REJECT OK - 10.0.0.1 fd00::1",
+    "eni-2 - - - - - - - 1772427600 1772427660 - NODATA - - -",
+)
+STAMP = "2026-03-02T05:30:00.000Z"
+BACKWARDS = "\n".join(" ".join(reversed(line.split())) for line in (HEADER, LINES[0]))
+# Shifted by one, each field of a record is still of its kind.
+FEW = "srcaddr dstaddr pkt-srcaddr pkt-dstaddr account-id tcp-flags"
+FEW_RECORD = "10.0.0.1 10.0.0.2 10.0.0.1 10.0.0.2 1"
+BODY = "\n".join(LINES)
+ODD: Mapping[str, str | bytes] = {
+    "a short line": f"{HEADER}\n{BODY}\none field too few\n",
+    "a long line": f"{HEADER}\n{LINES[0]} more\n{BODY}\n",
+    "a header in the middle": f"{HEADER}\n{BODY}\n{HEADER}\n{BODY}\n",
+    "another header": f"{HEADER}\n{BODY}\n{BACKWARDS}",
+    "stamps": f"{HEADER}\n{STAMP} {LINES[0]}\n{BODY}\n",
+    "a stamp and a field too few": f"{FEW}\n{FEW_RECORD} 2\n{STAMP} {FEW_RECORD}\n",
+    "blank lines": f"{HEADER}\n\n{LINES[0]}\n \n\n{BODY}\n",
+    "separators alone": f"{HEADER}\n{BODY}\n{' ' * (len(VPC) - 1)}\n{BODY}",
+    "spaces around": f"{HEADER}\n{LINES[0]} \n {LINES[1]}\n{BODY}",
+    "two spaces": f"{HEADER}\n{LINES[0].replace(' 6 ', '  ')}\n{BODY}",
+    "no end": f"{HEADER}\n{BODY}",
+    "nothing": f"{HEADER}\n",
+    "mixed line ends": f"{HEADER}\r\n{LINES[0]}\r\n{BODY}\n",
+    "a carriage return within": f"{HEADER}\n{LINES[0]}\r{LINES[1]}\n{BODY}\n",
+    "old line ends": f"{HEADER}\n{BODY}\n".replace("\n", "\r") + "\n",
+    "no UTF-8": f"{HEADER}\n{BODY}\n{LINES[0].replace('eni-1', chr(255))}".encode("latin-1"),
+    "NUL": f"{HEADER}\n{BODY}\n{LINES[0].replace('eni-1', chr(0))}\n",
+    "no numbers": f"{HEADER}\n{BODY.replace(' 400 ', ' four ')}\n",
+    "large numbers": f"{HEADER}\n{BODY}\n{LINES[0].replace(' 400 ', ' 18446744073709551616 ')}\n",
+    "ports that are none": f"{HEADER}\n{BODY}\n{LINES[0].replace(' 8080 ', ' 80800 ')}\n",
+    "protocols by name": f"{HEADER}\n{BODY}\n{LINES[0].replace(' 6 ', ' tcp ')}\n",
+    "columns of one name": f"{HEADER} action\n{LINES[0]} REJECT\n",
+    "late header": f"\n{HEADER}\n{BODY}\n",
+}  # fmt: skip
+EVEN: Mapping[str, bytes] = {
+    "plain": f"{HEADER}\n{LINES[0]}\n{LINES[1]}\n{LINES[3]}\n".encode(),
+    "carriage returns": f"{HEADER}\r\n{LINES[0]}\r\n{LINES[1]}\r\n".encode(),
+    "a byte order mark": f"\ufeff{HEADER}\n{LINES[0]}\n{LINES[1]}".encode(),
+    "packed": gzip.compress(f"{HEADER}\n{LINES[0]}\n{LINES[1]}\n".encode()),
+    "quotes": f"{HEADER}\n{LINES[0].replace('eni-1', chr(34))}\n{LINES[1]}\n".encode(),
+    "blanks": f"{HEADER}\n\n{LINES[0]}\n\n{LINES[1]} \n".encode(),
+    "numbers written otherwise": (
+        f"{HEADER}\n{LINES[0].replace(' 6 3 ', ' 06 3.0 ').replace(' 40000 ', ' +4e4 ')}\n"
+        f"{LINES[1]}\n"
+    )
+    .replace(" 1772424000 ", " 1772424000.75 ")
+    .encode(),
+}
+
+
+@pytest.fixture
+def vpc_text(tmp_path: Path) -> Callable[[str | bytes], Path]:
+    """Writes a VPC flow log as text."""
+
+    def write(content: str | bytes) -> Path:
+        path = tmp_path / "aws_vpc" / "flows.log"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_odd_vpc_text_is_read_as_line_by_line(
+    name: str, vpc_text: Callable[[str | bytes], Path]
+) -> None:
+    """Whatever stops the quick scan of fields, the records are those of the slow one."""
+    assert_equal(*both(vpc_text(ODD[name]), ALWAYS, None))
+
+
+@pytest.mark.parametrize("name", EVEN)
+def test_even_vpc_text_is_scanned_once(name: str, vpc_text: Callable[[str | bytes], Path]) -> None:
+    """What is usual in a file does not stop the quick scan, which reads what the slow one does."""
+    source, format_ = source_of(vpc_text(EVEN[name])), formats()["aws_vpc"]
+    with session(threads=1) as con:
+        written = format_.written(con, source)
+        assert written is not None
+        alike = reduce_written(con, replace(written, otherwise=None))
+        assert_equal(alike, reduce_flows(con, format_.read(con, source)))
 
 
 def test_vpc_parquet_is_reduced_as_if_row_by_row(tmp_path: Path) -> None:

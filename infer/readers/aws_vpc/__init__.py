@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import reduce
 from typing import TYPE_CHECKING, Final
 
@@ -26,6 +27,7 @@ from infer.readers.aws_vpc.layout import (
     records,
     survey,
 )
+from infer.readers.aws_vpc.scan import first_header, scan_fields
 from infer.readers.aws_vpc.variants import fields_version, missing_fields
 from infer.schema import Advice
 from infer.sources import check_whole, head, is_parquet
@@ -39,6 +41,8 @@ _OWN: Final = frozenset(
     ("accountid", "interfaceid", "logstatus", "pktsrcaddr", "pktdstaddr", "trafficpath")
 )
 _LOOKED_AT: Final = 50
+# The fields that tell who opened a connection.
+_TELLING: Final = frozenset(("tcpflags", "pktsrcaddr", "pktdstaddr"))
 
 # The spellings of a field as a JSON key: as in text, in Parquet and Athena, in CloudWatch Insights.
 _SPELLINGS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -84,8 +88,22 @@ def written(con: DuckDBPyConnection, source: Source) -> Written | None:
 
     Both ports of each record count then, and hardly two records are alike.
     """
+    layout = _first_header(source)
+    if layout is not None and set(layout.names) >= _TELLING:
+        quick = as_written(scan_fields(con, source, layout), columnar=False)
+        return replace(quick, otherwise=lambda: _written_exactly(con, source))
+    return _written_exactly(con, source)
+
+
+def _first_header(source: Source) -> Layout | None:
+    """The header of a text whose first line is one."""
+    return None if is_parquet(source) or _is_flat_json(source) else first_header(source)
+
+
+def _written_exactly(con: DuckDBPyConnection, source: Source) -> Written | None:
+    """As ``written``, whatever stands in the file."""
     found = _survey_of(source)
-    if not _names_of(source, found) >= {"tcpflags", "pktsrcaddr", "pktdstaddr"}:
+    if not _names_of(source, found) >= _TELLING:
         return None
     fields = _of_parquet(con, source) if is_parquet(source) else _fields_of(con, source, found)
     return as_written(fields, columnar=is_parquet(source))
@@ -103,6 +121,9 @@ def malformed(source: Source) -> Iterator[tuple[int, str]]:
 
 def remarks(source: Source) -> tuple[str, ...]:
     """What the fields of the file leave open."""
+    header = _first_header(source)
+    if header is not None and {"pktsrcaddr", "action"} <= set(header.names):
+        return ()  # no other header of the file can take that away
     names = _names(source)
     pkt = "has no pkt-srcaddr and pkt-dstaddr: on EKS a pod shows by its node's address only"
     action = "has no action: every record counts as accepted"
