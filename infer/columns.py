@@ -5,7 +5,7 @@ Grouping sorts once; then each sum, bound or set is a pass of numpy over one col
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import reduce
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _Value = TypeVar("_Value", str, int)
 _MOST: Final = (1 << 63) - 1
+_SLICE: Final = 32_768
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 # ---- columns as numbers --------------------------------------------------------------------------
@@ -168,6 +169,21 @@ class Groups:
         """The first row of each group."""
         return self.order[self.starts]
 
+    def slices(self) -> Iterator[tuple[int, int, int]]:
+        """Some groups after others: the first, and from where to where they are in ``order``.
+
+        Lists of many rows at once would take much memory as numbers.
+        """
+        import numpy as np
+
+        bounds = np.array([*self.starts, len(self.of)])
+        first = 0
+        while first < len(self.starts):
+            end = int(np.searchsorted(bounds, bounds[first] + _SLICE, side="right")) - 1
+            end = max(end, first + 1)
+            yield first, int(bounds[first]), int(bounds[end])
+            first = end
+
     def any(self, values: Bools) -> Bools:
         """Whether some value of the group is true."""
         import numpy as np
@@ -249,19 +265,33 @@ def united(groups: Groups, column: Column, rows: Ints | None = None) -> Values:
 
     Args:
         groups: of rows.
-        column: texts, or whole numbers.
-        rows: the row that each value is of; None where each row has one.
+        column: texts or whole numbers, or lists of them.
+        rows: the row of ``column`` that each row has; None where it is its own.
     """
+    import pyarrow as pa
+
+    if not pa.types.is_list(column.type):
+        return _united(groups.of, column if rows is None else column.take(rows), len(groups.starts))
+    lists, parts = column.combine_chunks(), []
+    for first, start, end in groups.slices():
+        some = groups.order[start:end]
+        of = groups.of[some]
+        taken = lists.take(some if rows is None else rows[some])
+        values, row = items(pa.chunked_array([taken]))
+        parts.append(_united((of - first)[row], values, int(of[-1]) - first + 1))
+    return pa.concat_arrays(parts or [pa.array([], column.type)])
+
+
+def _united(of: Ints, column: Column, count: int) -> Values:
     import numpy as np
     import pyarrow as pa
 
-    of = groups.of if rows is None else groups.of[rows]
     if column.null_count:
         of, column = of[np.asarray(column.is_valid(), dtype=np.bool_)], column.drop_null()
     numbers, values = _numbered(column)
     bound = max(len(values), 1)
     pairs = _distinct(of * bound + numbers)
-    starts = np.searchsorted(pairs, np.arange(len(groups.starts) + 1) * bound)
+    starts = np.searchsorted(pairs, np.arange(count + 1) * bound)
     found = values.take(pairs % bound)
     return pa.ListArray.from_arrays(pa.array(starts, pa.int32()), found)
 
@@ -274,7 +304,7 @@ def _numbered(column: Column) -> tuple[Ints, Values]:
     if pa.types.is_integer(column.type):
         plain = ints(column)
         least, greatest = (int(plain.min()), int(plain.max())) if len(plain) else (0, -1)
-        return plain - least, pa.array(np.arange(least, greatest + 1))
+        return plain - least, pa.array(np.arange(least, greatest + 1), column.type)
     numbers, texts = coded(column)
     return numbers, pa.array(texts, pa.string())
 

@@ -105,7 +105,7 @@ EDGE_MEASURES: Final[Mapping[str, str]] = MappingProxyType(
         "bytes": "BIGINT",
         "first_seen": "TIMESTAMP",
         "last_seen": "TIMESTAMP",
-        "hours": "BIGINT[]",  # hours since 1970 in which a record started, sorted
+        "hours": "INTEGER[]",  # hours since 1970 in which a record started, sorted
         "forwarded": "BIGINT",  # records by verdict; these five sum to records
         "audited": "BIGINT",
         "denied": "BIGINT",

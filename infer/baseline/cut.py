@@ -87,7 +87,7 @@ def within(con: DuckDBPyConnection, reduction: Reduction, window: Window, name: 
 
 # ---- which edges -------------------------------------------------------------------------------
 
-_HOUR_AFTER: Final = "to_timestamp((list_max(hours) + 1) * 3600)::TIMESTAMP"
+_HOUR_AFTER: Final = "to_timestamp((list_max(hours)::BIGINT + 1) * 3600)::TIMESTAMP"
 
 
 def _sides(window: Window) -> tuple[str, str]:

@@ -173,7 +173,7 @@ def _schema() -> pa.Schema:
         "VARCHAR": pa.string(),
         "VARCHAR[]": pa.list_(pa.string()),
         "BIGINT": pa.int64(),
-        "BIGINT[]": pa.list_(pa.int64()),
+        "INTEGER[]": pa.list_(pa.int32()),
         "INTEGER": pa.int32(),
         "TIMESTAMP": pa.timestamp("us"),
     }

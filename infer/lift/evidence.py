@@ -13,7 +13,6 @@ from infer.columns import (
     columns_of,
     earliest,
     ints,
-    items,
     latest,
     moments,
     tuples,
@@ -70,7 +69,7 @@ class _Measures:
     @classmethod
     def of(cls, groups: Groups, table: pa.Table, ends: Sequence[Endpoint]) -> _Measures:
         """The measures of groups of a table's rows."""
-        sets = {name: united(groups, *items(table[name])) for name in _LISTS}
+        sets = {name: united(groups, table[name]) for name in _LISTS}
         sets |= {"services": united(groups, table["service"]), **_pods(groups, table, ends)}
         told = {"bytes": bools(table["bytes"].is_valid()), "judged": bools(table["judged"])}
         return cls(

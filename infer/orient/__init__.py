@@ -15,7 +15,7 @@ from infer.columns import ints
 from infer.model import Inventory
 from infer.orient.decide import BY_KNOWN_PORT, CONVERSATIONS, CROWDED, DECISIONS
 from infer.orient.ends import ATTRIBUTES, numbered_rows, spelled_out
-from infer.orient.together import COUNTS, put_together
+from infer.orient.together import put_together
 from infer.schema import Reduction
 
 if TYPE_CHECKING:
@@ -68,8 +68,9 @@ def orient_edges(
         con.execute(f"CREATE OR REPLACE TEMP TABLE ends AS {_ENDS}")
         ends = con.sql("FROM ends ORDER BY number").to_arrow_table()
         placed = con.sql(_ORIENT_SQL).to_arrow_table()
-        connections = spelled_out(put_together(placed, ints(ends["place"])), ends)
-        return Oriented(connections, reduction.notes)
+        schema.release_memory(con)
+        rows = put_together(placed, tables["edges"], ints(ends["place"]))
+        return Oriented(spelled_out(rows, ends), reduction.notes)
     finally:
         con.execute("DROP TABLE IF EXISTS ends")
         for name in tables:
@@ -141,10 +142,8 @@ def _sides(client: str, server: str) -> str:
         {server}_port AS port, {server}_names AS names"""
 
 
-_PLAIN: Final = ", ".join(
-    name for name in COUNTS if name not in {"delivered", "replies", "answers"}
-)
-_CARRIED: Final = f"protocol, reporter, first_seen, last_seen, hours, {_PLAIN}"
+# ``row`` tells what the edge says whichever side serves: too much to carry along.
+_CARRIED: Final = "protocol, reporter, row"
 
 # One row an edge, client and server in place; a record of the server becomes a reply. Where both
 # sides serve, what one says in its own connection is an echo: an answer to the other's.

@@ -30,8 +30,9 @@ def numbered_rows(edges: pd.DataFrame) -> tuple[pa.Table, pa.Table]:
         edges: as in ``Reduction``.
 
     Returns:
-        The rows with ``src_key`` and ``dst_key`` in place of the texts of endpoints; and one row a
-        distinct endpoint, with ``key`` and ``ATTRIBUTES``. An empty text is as good as none.
+        The rows with their number ``row``, and with ``src_key`` and ``dst_key`` in place of the
+        texts of endpoints; and one row a distinct endpoint, with ``key`` and ``ATTRIBUTES``. An
+        empty text is as good as none.
     """
     import numpy as np
     import pandas as pd
@@ -39,13 +40,13 @@ def numbered_rows(edges: pd.DataFrame) -> tuple[pa.Table, pa.Table]:
 
     table = pa.Table.from_pandas(edges, preserve_index=False)
     keys: Ints = np.zeros(2 * len(edges), dtype=np.int64)
-    columns: dict[str, tuple[Ints, list[str | None]]] = {}
+    columns: dict[str, tuple[npt.NDArray[np.int32], list[str | None]]] = {}
     for name in ATTRIBUTES:
         words: dict[str, int] = {}
         sides = [_numbers(table[f"{side}_{name}"], words) for side in ("src", "dst")]
         numbers = np.concatenate(sides)
         keys = np.asarray(pd.factorize(keys * (len(words) + 1) + numbers + 1)[0], dtype=np.int64)
-        columns[name] = (numbers, [*words, None])
+        columns[name] = (numbers.astype(np.int32), [*words, None])
     first = np.flatnonzero(~pd.Series(keys).duplicated())
     found = {
         name: pa.array([listed[number] for number in numbers[first].tolist()], pa.string())
@@ -54,6 +55,7 @@ def numbered_rows(edges: pd.DataFrame) -> tuple[pa.Table, pa.Table]:
     rest = table.drop_columns([f"{side}_{name}" for side in ("src", "dst") for name in ATTRIBUTES])
     for side, part in (("src", keys[: len(edges)]), ("dst", keys[len(edges) :])):
         rest = rest.append_column(f"{side}_key", pa.array(part))
+    rest = rest.append_column("row", pa.array(np.arange(len(edges))))
     return rest, pa.table({"key": pa.array(np.arange(len(first))), **found})
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from infer.columns import Groups, added, bools, coded, earliest, ints, items, latest, united
+from infer.columns import Groups, added, bools, coded, earliest, ints, latest, united
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -15,15 +15,17 @@ COUNTS: Final = (
     "records", "weight", "packets", "bytes", "forwarded", "audited", "denied", "dropped",
     "ignored", "at_server", "delivered", "at_client", "replies", "answers",
 )  # fmt: skip
+_TURNED: Final = frozenset({"delivered", "replies", "answers"})
 _NO_PORT: Final = 1 << 16
 
 
-def put_together(placed: pa.Table, places: Ints) -> pa.Table:
+def put_together(placed: pa.Table, edges: pa.Table, places: Ints) -> pa.Table:
     """One row a (client, server, service, port, protocol), in this order, missing ones last.
 
     Args:
-        placed: these columns, ``COUNTS``, ``echoes``, ``first_seen``, ``last_seen``, ``hours``,
-            ``names``, ``oriented_by``, ``reporter`` and ``judged``.
+        placed: these columns, ``delivered``, ``replies``, ``answers``, ``echoes``, ``names``,
+            ``oriented_by``, ``reporter``, ``judged``, and ``row``, a row number of ``edges``.
+        edges: the other ``COUNTS``, ``first_seen``, ``last_seen`` and ``hours``.
         places: the place of each endpoint, a number from 0.
 
     Returns:
@@ -39,13 +41,16 @@ def put_together(placed: pa.Table, places: Ints) -> pa.Table:
     ends = ((client, len(places)), (server, len(places)))
     groups = Groups.by((*ends, service, port, protocol))
     called = ((places[client], len(places)), (places[server], len(places)), port, protocol)
-    fates = _fates(placed, called)
+    fates = _fates(placed, _taken(edges, "denied", placed), called)
     columns: dict[str, Column | Values] = {
         **_keys(groups, placed),
-        **{name: added(groups, placed[name]) for name in COUNTS},
-        "first_seen": earliest(groups, placed["first_seen"]),
-        "last_seen": latest(groups, placed["last_seen"]),
-        **_sets(groups, placed),
+        **{name: added(groups, _taken(edges, name, placed)) for name in COUNTS},
+        "first_seen": earliest(groups, _taken(edges, "first_seen", placed)),
+        "last_seen": latest(groups, _taken(edges, "last_seen", placed)),
+        "hours": united(groups, edges["hours"], ints(placed["row"])),
+        "names": united(groups, placed["names"]),
+        "oriented_by": united(groups, placed["oriented_by"]),
+        "reporters": united(groups, placed["reporter"]),
         "judged": pa.array(groups.any(bools(placed["judged"]))),
         **{name: pa.array(fate[groups.firsts]) for name, fate in fates.items()},
     }
@@ -59,17 +64,14 @@ def _keys(groups: Groups, placed: pa.Table) -> dict[str, Column]:
     return {name: listed.get(name, first[name]) for name in names}
 
 
-def _sets(groups: Groups, placed: pa.Table) -> dict[str, Values]:
-    hours, names = (items(placed[name]) for name in ("hours", "names"))
-    return {
-        "hours": united(groups, *hours),
-        "names": united(groups, *names),
-        "oriented_by": united(groups, placed["oriented_by"]),
-        "reporters": united(groups, placed["reporter"]),
-    }
+def _taken(edges: pa.Table, name: str, placed: pa.Table) -> Column:
+    """What each row says, of the edge unless it depends on the side that serves."""
+    return placed[name] if name in _TURNED else edges[name].take(placed["row"])
 
 
-def _fates(placed: pa.Table, called: tuple[tuple[Ints, int], ...]) -> dict[str, Bools]:
+def _fates(
+    placed: pa.Table, denied: Column, called: tuple[tuple[Ints, int], ...]
+) -> dict[str, Bools]:
     """What all rows between two places on one port say together, whoever else the ends are.
 
     A denial is over once the server's own node forwards to it (policies change while a log is
@@ -83,13 +85,13 @@ def _fates(placed: pa.Table, called: tuple[tuple[Ints, int], ...]) -> dict[str, 
     keys = ((client, server, bound), (server, client, bound), *((n, n, b) for n, b in rest))
     groups = Groups.by((np.concatenate([one, other[back]]), b) for one, other, b in keys)
 
-    def sums(name: str, of_echoes: Ints) -> Ints:
-        return groups.sums(np.concatenate([ints(placed[name]), of_echoes]))
+    def sums(column: Column, of_echoes: Ints) -> Ints:
+        return groups.sums(np.concatenate([ints(column), of_echoes]))
 
     none = np.zeros(len(back), dtype=np.int64)
     judged = groups.any(np.concatenate([bools(placed["judged"]), none > 0]))
-    silent = sums("answers", echoes[back]) == 0
+    silent = sums(placed["answers"], echoes[back]) == 0
     unanswered = judged & silent
-    refused = (sums("denied", none) > 0) & silent & (judged | (sums("delivered", none) == 0))
+    refused = (sums(denied, none) > 0) & silent & (judged | (sums(placed["delivered"], none) == 0))
     of = groups.of[: len(placed)]
     return {"unanswered": unanswered[of], "refused": refused[of]}

@@ -19,4 +19,4 @@ def listed(block: str, bits: str) -> str:
     """The hours since 1970 whose bits are set in a block, in order; an empty list for NULL."""
     return f"""list_transform(
     list_filter(range({_A_BLOCK}), lambda bit: ({bits} >> bit::UBIGINT) & 1 = 1),
-    lambda bit: {block} * {_A_BLOCK} + bit - {_ZERO})"""
+    lambda bit: ({block} * {_A_BLOCK} + bit - {_ZERO})::INTEGER)"""

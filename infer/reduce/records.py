@@ -293,7 +293,7 @@ def _found_ends(key: Iterable[str]) -> str:
 
 GROUPED_PAIRS: Final = f"""
     SELECT src_key, dst_key, {columns((*PLAIN_KEYS, *_COUNTED))}, first_seen, last_seen,
-        block, hour_bits, NULL::BIGINT[] AS hours, src_names, dst_names
+        block, hour_bits, NULL::INTEGER[] AS hours, src_names, dst_names
     FROM grouped WHERE NOT is_end AND kind = 'flow'
 """  # noqa: S608 - constants
 

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from infer.columns import Groups, added, bools, coded, earliest, ints, items, latest, united
+from infer.columns import Groups, added, bools, coded, earliest, ints, latest, united
 from infer.errors import InputError
 
 if TYPE_CHECKING:
@@ -82,8 +82,20 @@ def test_sets_are_distinct_sorted_and_never_missing() -> None:
 def test_items_of_lists_go_to_the_groups_of_their_rows() -> None:
     """Missing lists and missing items are nothing; numbers below zero keep their order."""
     lists = pa.chunked_array([[[3, 1], None], [[], [1, -2, None]], [[0]]])
-    found = united(grouped([0, 1, 1, 0, 1]), *items(lists))
+    found = united(grouped([0, 1, 1, 0, 1]), lists)
     assert plain(found) == [[-2, 1, 3], [0]]
+
+
+def test_lists_of_many_rows_are_united_slice_by_slice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However few rows a slice has, and whichever row of the column a row stands for."""
+    lists = pa.chunked_array([pa.array([[1], [2, 1], [], [3]], pa.list_(pa.int32()))])
+    groups, rows = grouped([2, 0, 1, 0, 2, 2]), np.array([0, 1, 2, 3, 3, 1])
+    whole = united(groups, lists, rows)
+    for slice_ in (1, 2, 5):
+        monkeypatch.setattr("infer.columns._SLICE", slice_)
+        assert united(groups, lists, rows).equals(whole)
+    assert plain(whole) == [[1, 2, 3], [], [1, 2, 3]]
+    assert whole.type == lists.type
 
 
 def test_texts_are_numbered_in_their_order_and_none_last() -> None:
