@@ -14,7 +14,7 @@ from typing import Final
 
 from infer.errors import InputError, Location
 from infer.stores import buckets
-from infer.stores.complaints import shown
+from infer.stores.shown import shown
 from infer.stores.stored import WEB_SCHEMES, Stored, is_web
 
 __all__ = ["Stored", "fetch", "find_objects", "is_address", "shown"]

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 from infer.errors import InputError, Location
 from infer.stores.complaints import complaint, cut_off
 from infer.stores.patterns import crosses, fits, fixed_part
+from infer.stores.shown import shown
 from infer.stores.stored import Stored
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def find(address: str) -> Sequence[Stored]:
     else:
         what = "no such object or prefix"
         hint = "a prefix ends at a '/'; a pattern such as 'logs/2026-*' takes what starts alike"
-    raise InputError(what, at=Location(address), hint=hint)
+    raise InputError(what, at=Location(shown(address)), hint=hint)
 
 
 def _find(place: _Place) -> list[Stored]:
@@ -128,13 +129,13 @@ def _open(address: str) -> _Place:
     authority, _, path = rest.partition("/")
     if not authority:
         hint = f"write it as {scheme}://BUCKET/KEY"
-        raise InputError("the address names no bucket", at=Location(address), hint=hint)
+        raise InputError("the address names no bucket", at=Location(shown(address)), hint=hint)
     try:
         files, container = _STORES[scheme](authority)
     except ImportError as err:
         what = f"this machine's pyarrow was built without {scheme}://"
         hint = "pip install --force-reinstall --only-binary=pyarrow pyarrow"
-        raise InputError(what, at=Location(address), hint=hint) from err
+        raise InputError(what, at=Location(shown(address)), hint=hint) from err
     return _Place(files, f"{scheme}://{authority}/", path.lstrip("/"), f"{container}/")
 
 
@@ -204,7 +205,11 @@ def _abfs(authority: str) -> tuple[FileSystem, str]:
     )
     if not account:
         hint = "write abfs://CONTAINER@ACCOUNT/PATH, or name it in AZURE_STORAGE_ACCOUNT"
-        raise InputError("which storage account is not said", at=Location(authority), hint=hint)
+        raise InputError(
+            "which storage account is not said",
+            at=Location(shown(f"abfs://{authority}")),
+            hint=hint,
+        )
     key = _first_of("AZURE_STORAGE_KEY", "AZURE_STORAGE_ACCOUNT_KEY")
     token = _first_of("AZURE_STORAGE_SAS_TOKEN")
     return _abfs_files(account, key, "" if key else token), container

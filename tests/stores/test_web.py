@@ -51,6 +51,63 @@ def test_what_the_server_refuses_is_told_without_secrets(run: Run, status: int, 
     assert "password" not in ran.err
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://me:password@[bad/x?sig=secret",
+        "https://[bad/x?sig=secret",
+        "https://me:pass/word@127.0.0.1:1/x?sig=secret",
+        "https://me:1/password@127.0.0.1:1/x",
+        "https://me:pass?word@127.0.0.1:1/x",
+        "https://me:pass#word@127.0.0.1:1/x",
+        "https://me:password@127.0.0.1:port/x?sig=secret",
+        "https://me:pass@word@127.0.0.1:1/x?sig=secret",
+        "http://me:password@127.0.0.1:1/a b?sig=secret word",
+        "http://me:password@127.0.0.1:1/x?sig=secret\tword",
+        "http://me:password@127.0.0.1:1/\u00e9?sig=secret\u00e9word",
+        "HTTPS://me:password@127.0.0.1/x?sig=secret",
+        "ftp://me:password@127.0.0.1/x?sig=secret",
+        "s3://me:password@/x",
+        "abfs://c/x?sig=secret",
+    ],
+)
+def test_an_odd_address_is_told_without_secrets(
+    run: Run, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is wrong with it: one error, no traceback, and nothing of what is secret."""
+    monkeypatch.delenv("AZURE_STORAGE_ACCOUNT", raising=False)
+    ran = run("inspect", address)
+
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith("error: ")
+    assert ran.err.count("\n") <= 2
+    for secret in ("secret", "word"):
+        assert secret not in ran.err.partition("hint:")[0].replace("which", "")
+
+
+@pytest.mark.parametrize(
+    "there",
+    ["ftp://me:password@b/x?sig=secret", "http://me:pass word@[b/?sig=secret", "file:///secret"],
+)
+def test_a_refused_redirect_does_not_say_where_to(run: Run, there: str) -> None:
+    """The address that a server points to is as secret as the one that was asked."""
+    with serving(lambda *_: (302, {"Location": there}, b"")) as server:
+        ran = run("inspect", f"{server}/x.log")
+
+    assert ran.code == 2
+    assert ran.err.startswith("error: ")
+    assert "word" not in ran.err
+    assert "secret" not in ran.err
+
+
+def test_what_a_server_says_is_not_passed_on(run: Run) -> None:
+    """Its own words may repeat what it was asked; a number says enough."""
+    with serving(lambda *_: (403, {}, b"no access with sig=secret")) as server:
+        ran = run("inspect", f"{server}/x.log?sig=secret")
+
+    assert "may not be read with the credentials at hand (HTTP Error 403: Forbidden)" in ran.err
+
+
 def test_a_part_is_not_taken_for_the_whole() -> None:
     """The server promised more bytes than came."""
     with (
@@ -79,7 +136,14 @@ def test_who_asks_is_said_to_the_first_host_only() -> None:
 def test_an_address_is_shown_without_what_is_secret() -> None:
     """On the web; keys of stores are shown as they are."""
     assert shown("https://me:pw@host:8443/a/b.log?sig=x#y") == "https://host:8443/a/b.log"
+    assert shown("https://[::1]:8443/a.log?sig=x") == "https://[::1]:8443/a.log"
+    assert shown("https://[::1]/a@b.log") == "https://[::1]/a@b.log"
+    assert shown("https://me:p@w@host/a.log") == "https://host/a.log"
+    assert shown("https://me:p/w@host/a.log") == "https://..."
     assert shown("s3://bucket/what?.log") == "s3://bucket/what?.log"
+    assert shown("s3://key:secret@bucket/a@b.log") == "s3://bucket/a@b.log"
+    assert shown("abfs://container@account/a.log") == "abfs://container@account/a.log"
+    assert shown("abfs://container@account/a.log?sv=1&sig=x") == "abfs://container@account/a.log"
 
 
 def test_a_safe_address_never_leads_to_one_that_is_not() -> None:
