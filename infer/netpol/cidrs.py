@@ -31,6 +31,7 @@ _LAST: Final[dict[Version, int]] = {4: 2**32 - 1, 6: 2**128 - 1}
 _MAPPED: Final = IPv6Network("::ffff:0:0/96")
 
 
+@lru_cache(maxsize=65_536)  # an address stands in many rules and connections
 def read_address(text: str) -> IPv4Address | IPv6Address:
     """The address that ``text`` spells, with an IPv4-mapped one as IPv4.
 

@@ -105,7 +105,7 @@ class PolicyIndex:
         # Plugins that cannot tell host-network pods from their node do not police them.
         if pod.host_network:
             return None
-        selecting, _ = self._subjects.matching(pod.namespace, dict(pod.labels))
+        selecting, _ = self._subjects.matching(pod.namespace, pod.labels)
         gates = self._policy_gates[direction]
         isolating = frozenset(number for number in selecting if number in gates)
         if not isolating:
@@ -135,7 +135,7 @@ class PolicyIndex:
         return replace(found, blocks_count=False, blocks_ground=CILIUM_NODE_GROUND)
 
     def _as_pod(self, far: Pod, found: Match) -> Match:
-        pods, maybe_pods = self._pods.matching(far.namespace, dict(far.labels))
+        pods, maybe_pods = self._pods.matching(far.namespace, far.labels)
         # In the API's text an ipBlock is about addresses, and a pod's address is one.
         by_address = found if self._profile.block_matches_pods else Match()
         ground = f"the labels of namespace {far.namespace} are not known"

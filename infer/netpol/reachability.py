@@ -206,16 +206,22 @@ class Reachability:
 
     def _usually_open(self, src: int) -> tuple[int, ...]:
         """The kinds that may be reached where no rule singles them out."""
-        if not self.egress_spreads[src].usual:
-            return ()
-        return tuple(n for n, spread in enumerate(self.ingress_spreads) if spread.usual)
+        return self._open if self.egress_spreads[src].usual else ()
 
     def _usually_let_through(self, src: int) -> Iterable[int]:
         """As ``_usually_open``, by some policy at either end."""
         targets = self._usually_open(src)
-        if self.kinds[src].egress:
-            return targets
-        return (n for n in targets if self.kinds[n].ingress)
+        return self._guarded if targets and not self.kinds[src].egress else targets
+
+    @cached_property
+    def _open(self) -> tuple[int, ...]:
+        """The kinds that let anybody in on some port."""
+        return tuple(n for n, spread in enumerate(self.ingress_spreads) if spread.usual)
+
+    @cached_property
+    def _guarded(self) -> tuple[int, ...]:
+        """Of these, the kinds that some policy isolates."""
+        return tuple(n for n in self._open if self.kinds[n].ingress)
 
     @cached_property
     def _special_targets(self) -> dict[int, list[int]]:

@@ -14,6 +14,8 @@ NAMESPACE_NAME: Final = "kubernetes.io/metadata.name"
 Scope: TypeAlias = str | LabelSelector
 """Where a pod selector looks: in the named namespace, or in those whose labels match."""
 
+_Labels: TypeAlias = tuple[tuple[str, str], ...]
+
 
 @dataclass(frozen=True, slots=True)
 class Namespaces:
@@ -93,16 +95,25 @@ class SelectorIndex:
         self._selectors: list[LabelSelector] = []
         self._scopes = _Bucket()
         self._found: dict[str, _Scoped] = {}
+        self._matching: dict[tuple[str, _Labels], tuple[frozenset[int], frozenset[int]]] = {}
         for scope, pods in selectors:
             self._bucket(scope).add(len(self._pods), pods)
             self._pods.append(pods)
 
-    def matching(
-        self, namespace: str, labels: Mapping[str, str]
-    ) -> tuple[frozenset[int], frozenset[int]]:
-        """The numbers of the selectors that match, and of those that may, by namespace labels."""
-        scoped = self._scoped(namespace)
-        return self._search(scoped.sure, labels), self._search(scoped.maybe, labels)
+    def matching(self, namespace: str, labels: _Labels) -> tuple[frozenset[int], frozenset[int]]:
+        """The numbers of the selectors that match, and of those that may, by namespace labels.
+
+        Args:
+            namespace: of the pod.
+            labels: of the pod, as sorted pairs; pods are many, and most share theirs.
+        """
+        key = (namespace, labels)
+        found = self._matching.get(key)
+        if found is None:
+            scoped, mapping = self._scoped(namespace), dict(labels)
+            found = (self._search(scoped.sure, mapping), self._search(scoped.maybe, mapping))
+            self._matching[key] = found
+        return found
 
     def _bucket(self, scope: Scope) -> _Bucket:
         if isinstance(scope, str):

@@ -22,6 +22,8 @@ ATTRIBUTES: Final = tuple(
 )
 """What tells two endpoints apart; a Service that was called is no part of the endpoint."""
 
+_MOST: Final = (1 << 63) - 1
+
 
 def numbered_rows(edges: pd.DataFrame) -> tuple[pa.Table, pa.Table]:
     """EDGE rows with the keys of their endpoints, and the distinct endpoints.
@@ -39,14 +41,18 @@ def numbered_rows(edges: pd.DataFrame) -> tuple[pa.Table, pa.Table]:
     import pyarrow as pa
 
     table = pa.Table.from_pandas(edges, preserve_index=False)
-    keys: Ints = np.zeros(2 * len(edges), dtype=np.int64)
+    keys, bound = np.zeros(2 * len(edges), dtype=np.int64), 1
     columns: dict[str, tuple[npt.NDArray[np.int32], list[str | None]]] = {}
     for name in ATTRIBUTES:
         words: dict[str, int] = {}
         sides = [_numbers(table[f"{side}_{name}"], words) for side in ("src", "dst")]
         numbers = np.concatenate(sides)
-        keys = np.asarray(pd.factorize(keys * (len(words) + 1) + numbers + 1)[0], dtype=np.int64)
+        if bound * (len(words) + 1) > _MOST:
+            keys, distinct = pd.factorize(keys)
+            bound = len(distinct)
+        keys, bound = keys * (len(words) + 1) + numbers + 1, bound * (len(words) + 1)
         columns[name] = (numbers.astype(np.int32), [*words, None])
+    keys = np.asarray(pd.factorize(keys)[0], dtype=np.int64)
     first = np.flatnonzero(~pd.Series(keys).duplicated())
     found = {
         name: pa.array([listed[number] for number in numbers[first].tolist()], pa.string())
