@@ -80,6 +80,8 @@ class Written:
         otherwise: gives the same records in a way that no content stops. With it, DuckDB's errors
             of invalid input and of conversion tell that a record is not as expected; nothing is
             lost then, since the other way is taken.
+        first_hour: the hour since 1970 in which the first record starts, as far as it is known
+            without reading them all; groups are fewer by it.
     """
 
     rows: DuckDBPyRelation
@@ -94,3 +96,4 @@ class Written:
     doubt: str = "FALSE"
     sure: Callable[[], bool] = lambda: True
     otherwise: Callable[[], Written | None] | None = None
+    first_hour: int = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from infer.errors import InputError, Location
+from infer.readers import _expressions as sql
 from infer.sources import Source, duckdb_path
 
 if TYPE_CHECKING:
@@ -28,6 +29,19 @@ def scan_parquet(con: DuckDBPyConnection, source: Source) -> DuckDBPyRelation:
         )
     except duckdb.Error as error:
         raise _damaged(source) from error
+
+
+def first_hour(rows: DuckDBPyRelation, column: str, time: str) -> int:
+    """The hour since 1970 of the earliest time; 0 where there is none.
+
+    Args:
+        rows: a scan; DuckDB takes the least value of a plain column from what the file says of it.
+        column: a column of times, or of numbers that grow with time.
+        time: SQL of the time that a value of the column means.
+    """
+    least = rows.aggregate(f"min({sql.column(column)}) AS {sql.column(column)}")
+    ((hour,),) = least.project(f"epoch_us({time}) // 3600000000").fetchall()
+    return 0 if hour is None else int(hour)
 
 
 def column_names(source: Source) -> tuple[str, ...]:

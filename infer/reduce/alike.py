@@ -193,7 +193,7 @@ def _groups(written: Written) -> str:
     if not written.columnar:
         return "FROM alike"
     return """
-    SELECT a.*, r.* EXCLUDE (alike_rest, alike_check)
+    SELECT a.*, r.* EXCLUDE (alike_rest)
     FROM alike a JOIN rests r ON r.alike_rest = a.alike_rest
     """
 

@@ -4,9 +4,9 @@ A scan costs what its columns cost, and a group what it is wide. So one scan gro
 hashes: of each end's texts, and of all else that is not measured, and keeps a row number of each
 group. What the hashes stand for is then read from a few rows of the file.
 
-Two texts of one hash would be taken for one. So each record adds another, salted, hash of what it
-says, and a group of which these differ from those of the rows that stand for it is an error. That
-is as likely as 3e-10 for 100,000 ends, and goes unnoticed once in 65,536 of such cases.
+Two ends of one hash would be taken for one. So groups are also told apart by another, salted, hash
+of both ends, and one that differs from those of the rows that stand for the ends is an error. That
+is as likely as 3e-10 for 100,000 ends. What records say besides has few values, and no check.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def gather_columns(con: DuckDBPyConnection, written: Written, window: Window) ->
     one where it is seen first. Only where no list changes can records be brought together.
 
     Raises:
-        InputError: two ends, or two of the other things that records say, have the same hash.
+        InputError: two ends have the same hash.
     """
     create("alike", written.rows, column_groups_sql(written, window))
     create("rests", written.rows, _rests_sql(written, window))
@@ -69,15 +69,10 @@ def column_groups_sql(written: Written, window: Window, *, apart: bool = False) 
     rest = (*_key_columns(written), *_told(written, window).values())
     keys |= ports(written) | {"alike_rest": f"hash({', '.join(rest)})"}
     keys |= held_keys(written) if apart else {}
-    checks = [_check(end.texts) for _, end in sides(written)]
-    check = f"({' + '.join((*checks, _rest_check(written)))}) & 65535"
+    checks = " + ".join(_check(end.texts) for _, end in sides(written))
+    keys["alike_check"] = _narrow(checks)
     row = f"file_row_number::{_row_type(written)}"
-    rows = {
-        "alike_first": f"min({row})",
-        "alike_last": f"max({row})",
-        "alike_check": f"min(({check})::USMALLINT)",
-        "alike_check_to": f"max(({check})::USMALLINT)",
-    }
+    rows = {"alike_first": f"min({row})", "alike_last": f"max({row})"}
     return f"""
     SELECT {aliased(keys)}, {aliased(sums(written) | rows)}
     FROM ({_valued(written)}) {held_joins(written) if apart else ""} GROUP BY ALL
@@ -116,8 +111,8 @@ def _check(texts: tuple[str, ...]) -> str:
     return f"(hash({', '.join(salted)}) >> 33)"
 
 
-def _rest_check(written: Written) -> str:
-    return f"(hash({', '.join(reversed(_key_columns(written)))}) >> 33)" if written.keys else "0"
+def _narrow(check: str) -> str:
+    return f"(({check}) & 4294967295)::UINTEGER"
 
 
 # ---- what the hashes stand for -----------------------------------------------------------------
@@ -131,7 +126,7 @@ def _rests_sql(written: Written, window: Window) -> str:
     told = aliased(kept | _told(written, window))
     said = ", ".join((*_key_columns(written), told))
     return f"""
-    SELECT alike_rest, {said}, {_rest_check(written)} AS alike_check
+    SELECT alike_rest, {said}
     FROM ({_valued(written)}) JOIN (
         SELECT alike_rest, min(alike_first) AS alike_row FROM alike GROUP BY 1
     ) ON file_row_number = alike_row
@@ -158,13 +153,11 @@ def _seen_sql(side: str) -> str:
 
 def _refuse_collisions(con: DuckDBPyConnection) -> None:
     """Nothing, if every record of each group says what the rows say that stand for it."""
-    clashes = con.sql("""
+    clashes = con.sql(f"""
     SELECT a.alike_src FROM alike a JOIN src_ends s ON s.alike_key = a.alike_src
-        JOIN dst_ends d ON d.alike_key = a.alike_dst JOIN rests r USING (alike_rest)
-    WHERE (a.alike_check, a.alike_check_to) IS DISTINCT FROM (
-        (s.alike_check + d.alike_check + r.alike_check) & 65535, a.alike_check)
-    LIMIT 1
-    """).fetchall()
+        JOIN dst_ends d ON d.alike_key = a.alike_dst
+    WHERE a.alike_check <> {_narrow("s.alike_check + d.alike_check")} LIMIT 1
+    """).fetchall()  # noqa: S608 - constants
     if clashes:
         raise InputError(f"two endpoints have the same 64-bit hash (found {clashes[0][0]})")
 

@@ -72,7 +72,7 @@ def _port(side: str, column: str) -> str:
 
 def told_keys(written: Written, window: Window) -> dict[str, str]:
     """What a record tells of itself; how much a client sends never counts."""
-    keys = {"alike_block": hours("alike_time")[0]}
+    keys = {"alike_block": hours("alike_time", written.first_hour)[0]}
     if window != ALWAYS:
         keys["alike_outside"] = outside(window, "alike_time")
     if "packets" in written.measures:
@@ -94,7 +94,7 @@ def sums(written: Written) -> dict[str, str]:
         "alike_records": "count(*)",
         "alike_first_time": "min(alike_time)",
         "alike_last_time": f"max({ended(written)})",
-        "alike_hour_bits": f"bit_or({hours('alike_time')[1]})",
+        "alike_hour_bits": f"bit_or({hours('alike_time', written.first_hour)[1]})",
     }
     if "end_time" in written.measures:
         found["alike_last_begin"] = "max(alike_time)"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from infer import schema
 from infer.readers import _expressions as sql
+from infer.readers._parquet import first_hour
 from infer.written import Measure, Side, Written
 
 if TYPE_CHECKING:
@@ -112,6 +113,7 @@ _MEASURES: Final = ("time", "end_time", "packets", "bytes")
 
 def as_written(fields: DuckDBPyRelation, *, columnar: bool) -> Written:
     """The records of ``to_flow`` as they are written."""
+    is_number = str(fields.types[fields.columns.index("start")]) != "VARCHAR"
     columns = _TEXTS | {"end_time": "end"}
     return Written(
         rows=fields,
@@ -122,6 +124,9 @@ def as_written(fields: DuckDBPyRelation, *, columnar: bool) -> Written:
         from_server=_FROM_SERVER,
         flows=to_flow,
         columnar=columnar,
+        first_hour=first_hour(fields, "start", sql.seconds("start"))
+        if columnar and is_number
+        else 0,
     )
 
 

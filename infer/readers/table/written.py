@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from infer.readers import _expressions as sql
+from infer.readers._parquet import first_hour
 from infer.readers.table.columns import SURE, given, is_time, to_flow
 from infer.readers.table.names import Choice
 from infer.written import Measure, Side, Written
@@ -59,7 +60,13 @@ def as_written(rows: DuckDBPyRelation, choice: Choice) -> Written | None:
         from_server=_from_server(choice, types),
         flows=flows,
         columnar=True,
+        first_hour=_first_hour(rows, measures.get("time")),
     )
+
+
+def _first_hour(rows: DuckDBPyRelation, time: Measure | None) -> int:
+    """As in ``Written``; times that are written as texts would all have to be read."""
+    return first_hour(rows, time.column, time.value) if time and time.sure else 0
 
 
 def _side(side: str, choice: Choice, types: Mapping[str, str]) -> Side:
