@@ -90,11 +90,11 @@ def _has_lists(con: DuckDBPyConnection, pairs: str) -> bool:
 
 def _counted_sql(pairs: str) -> str:
     """As ``_united_sql``, where all hours are in one block and there are no names: much faster."""
-    hours = f"coalesce({listed('max(block)', 'bit_or(hour_bits)')}, [])::BIGINT[] AS hours"
+    told = {name: f"[]::{type_}" for name, type_ in schema.EDGE_MEASURES.items() if name in _LISTS}
+    hours = listed("max(block)", "bit_or(hour_bits)")
+    told["hours"] = f"coalesce({hours}, [])::{schema.EDGE_MEASURES['hours']}"
     measures = (
-        _combined(name, type_)
-        if name not in _LISTS
-        else (hours if name == "hours" else f"[]::{type_} AS {name}")
+        f"{told[name]} AS {name}" if name in told else _combined(name, type_)
         for name, type_ in schema.EDGE_MEASURES.items()
     )
     return f"""
