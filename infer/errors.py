@@ -2,6 +2,7 @@
 
 NetinferError
 ├── InputError          the data that was given cannot be used (exit 2)
+│   ├── NothingThere      no log, or no flow record, is where some should be
 │   ├── FormatUnknown     no reader recognises a file, or ``--format`` names none
 │   ├── RecordError       a record is malformed, and ``--strict`` was asked for
 │   ├── InventoryError    an inventory file cannot be understood
@@ -57,6 +58,10 @@ class NetinferError(Exception):
 
 class InputError(NetinferError):
     """The data that was given cannot be used."""
+
+
+class NothingThere(InputError):
+    """No log is at the place that was named, or none of the logs there has a flow record."""
 
 
 class FormatUnknown(InputError):

@@ -6,10 +6,11 @@ is ours if it starts with ``HEADER``; every other file is left as it is.
 
 from __future__ import annotations
 
+import fcntl
 import glob
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -67,7 +68,7 @@ def write_text(path: Path, text: str) -> None:
 def whole_file(path: Path) -> Iterator[Path]:
     """A place to write a file to that then becomes ``path``, safely on disk; or nothing happens.
 
-    Files that a run left there which was killed go away. One writer at a time.
+    Files that a run left there which was killed go away; those that somebody writes stay.
 
     Raises:
         OutputError: it cannot be written; nothing is left behind.
@@ -75,15 +76,24 @@ def whole_file(path: Path) -> Iterator[Path]:
     target = path.resolve()
     with _told(path):
         for left in target.parent.glob(f".{glob.escape(target.name[:200])}.*.tmp"):
-            left.unlink(missing_ok=True)
+            _unlink_abandoned(left)
         aside = _aside(target)
-        try:
-            yield aside
-            _sync(aside)
-            _swap(aside, target)
-            _sync(target.parent)
-        finally:
-            aside.unlink(missing_ok=True)
+        with aside.open("xb") as mine:
+            fcntl.flock(mine, fcntl.LOCK_EX)
+            try:
+                yield aside
+                _sync(aside)
+                _swap(aside, target)
+                _sync(target.parent)
+            finally:
+                aside.unlink(missing_ok=True)
+
+
+def _unlink_abandoned(aside: Path) -> None:
+    """Delete a file that was written aside, unless whoever did holds it still."""
+    with suppress(BlockingIOError, FileNotFoundError), aside.open("rb") as left:
+        fcntl.flock(left, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        aside.unlink(missing_ok=True)
 
 
 def policy_path(namespace: str, name: str) -> Path:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import glob
 import gzip
+import hashlib
 import os
 import shutil
 import zlib
@@ -21,7 +22,7 @@ from pathlib import Path, PurePath, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import IO, TYPE_CHECKING, Final
 
-from infer.errors import InputError, Location
+from infer.errors import InputError, Location, NothingThere
 from infer.stores import Stored, fetch, find_objects, is_address, shown
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class Source:
         compression: how it is packed; of what lies elsewhere known once it is at hand.
         away: the object of a store that it is; None for a file.
         kept: whether a copy of that object stays at its path once it was made.
+        sha256: what any copy of that object must be, in hexadecimal; empty if that is open.
     """
 
     name: str
@@ -68,6 +70,7 @@ class Source:
     compression: Compression = Compression.NONE
     away: Stored | None = None
     kept: bool = False
+    sha256: str = ""
 
     @property
     def size(self) -> int:
@@ -76,7 +79,11 @@ class Source:
 
 
 @contextmanager
-def find_sources(arguments: Sequence[str], stdin: IO[bytes]) -> Iterator[list[Source]]:
+def find_sources(
+    arguments: Sequence[str],
+    stdin: IO[bytes],
+    missing: Callable[[NothingThere], None] | None = None,
+) -> Iterator[list[Source]]:
     """The files that the arguments name, each once, in the order given and sorted within.
 
     An argument is a file, a directory (read recursively; names that start with ``.`` or ``_`` and
@@ -85,14 +92,25 @@ def find_sources(arguments: Sequence[str], stdin: IO[bytes]) -> Iterator[list[So
     a prefix or a pattern in a store. Standard input and pipes are spooled to temporary files, which
     are gone when the context ends; objects of stores are only listed, and read ``at_hand``.
 
+    Args:
+        arguments: what the user names.
+        stdin: where ``-`` is read.
+        missing: told of each argument at which no log is, instead of the error for it.
+
     Raises:
+        NothingThere: a directory, a pattern or a store has no log.
         InputError: nothing is there, it cannot be read, or it is packed in a way not read here.
     """
     with TemporaryDirectory(prefix="netinfer-") as spool:
         found: dict[str, Source] = {}
         for number, argument in enumerate(arguments):
-            for source in _expand(argument, stdin, Path(spool) / str(number)):
-                found.setdefault(_place(source), source)
+            try:
+                for source in _expand(argument, stdin, Path(spool) / str(number)):
+                    found.setdefault(_place(source), source)
+            except NothingThere as none:
+                if missing is None:
+                    raise
+                missing(none)
         yield _few_kept(list(found.values()))
 
 
@@ -120,7 +138,8 @@ def at_hand(source: Source, tell: Callable[[int], None] | None = None) -> Iterat
         tell: told how many bytes are there, while an object is copied.
 
     Raises:
-        InputError: the store does not give the object, or it is packed in a way not read here.
+        InputError: the store does not give the object, another one than is wanted, or it is packed
+            in a way not read here.
         OSError: there is no room for the copy.
     """
     if source.away is None:
@@ -130,10 +149,19 @@ def at_hand(source: Source, tell: Callable[[int], None] | None = None) -> Iterat
     if not source.path.exists():
         fetch(source.away, source.path, tell)
     try:
+        if source.sha256 and sha256_of(source.path) != source.sha256:
+            hint = "add it once it is written to its end"
+            raise InputError("changed while it was read", at=Location(source.name), hint=hint)
         yield _source(source.name, source.path)
     finally:
         if not source.kept:
             source.path.unlink()
+
+
+def sha256_of(path: Path) -> str:
+    """The digest of a file as it is stored, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def head(source: Source) -> bytes:
@@ -258,7 +286,7 @@ def _of_directory(argument: str) -> Iterator[Source]:
     files = (path for path in Path(argument).rglob("*") if path.is_file())
     inside = sorted(path for path in files if _is_log(path.relative_to(argument)))
     if not inside:
-        raise InputError(
+        raise NothingThere(
             "the directory holds no flow log",
             at=Location(argument),
             hint="hidden files and names that start with '_' are passed over",
@@ -274,7 +302,7 @@ def _of_glob(argument: str) -> Iterator[Source]:
         raise InputError("no such file or directory", at=Location(argument), hint=hint)
     if not files:
         hint = "quote a glob to have it expanded here; '**' crosses directories"
-        raise InputError("the glob matches no file", at=Location(argument), hint=hint)
+        raise NothingThere("the glob matches no file", at=Location(argument), hint=hint)
     yield from (_source(str(path), path) for path in files)
 
 
@@ -283,7 +311,7 @@ def _of_store(address: str, spool: Path) -> Iterator[Source]:
     objects = find_objects(address)
     logs = [s for s in objects if not s.below or _is_log(PurePosixPath(s.below))]
     if not logs:
-        raise InputError(
+        raise NothingThere(
             f"no flow log is there ({len(objects)} other objects)",
             at=Location(shown(address)),
             hint="names that start with '.' or '_' are passed over",

@@ -16,12 +16,14 @@ from infer.errors import OutputError
 def one_writer(path: Path) -> Iterator[None]:
     """Nobody else changes the baseline inside, if they also ask here.
 
-    A lock lies beside it meanwhile. One that a killed run left binds nobody.
+    A lock lies beside it meanwhile, where a symbolic link leads. One that a killed run left binds
+    nobody.
 
     Raises:
         OutputError: somebody else is at it, or the lock cannot be made.
     """
-    lock = path.with_name(f".{path.name}.lock")
+    target = path.resolve()
+    lock = target.with_name(f".{target.name}.lock")
     try:
         held = _locked(lock)
     except BlockingIOError as err:

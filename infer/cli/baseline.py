@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from functools import partial
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -26,6 +26,16 @@ from infer.cli.options import (
 from infer.cli.progress import byte_progress
 from infer.cli.reading import inventory_of
 from infer.cli.terminal import look_of, print_data, print_message, standard_input
+from infer.errors import NothingThere
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from infer.engines.keeping import Added
+    from infer.engines.local import Progress
+    from infer.model import Inventory
+    from infer.schema import LogsRead
+    from infer.sources import Source
 
 BaselineArgument = Annotated[
     Path,
@@ -33,6 +43,22 @@ BaselineArgument = Annotated[
         help="The file of the baseline.", metavar="BASELINE", show_default=False,
     ),
 ]  # fmt: skip
+SkipKnownOption = Annotated[
+    bool,
+    typer.Option(
+        "--skip-known",
+        help="Pass over logs that are in the baseline already, instead of refusing them: the same "
+        "command may run again.",
+    ),
+]
+AllowEmptyOption = Annotated[
+    bool,
+    typer.Option(
+        "--allow-empty",
+        help="No log in a directory, a store or behind a pattern, or none with a flow record, is a "
+        "warning; the baseline stays as it is.",
+    ),
+]
 OlderThanOption = Annotated[
     str,
     typer.Option(
@@ -59,6 +85,8 @@ def add(  # noqa: PLR0913, PLR0917 - an option each
     kubeconfig: KubeconfigOption = None,
     format: FormatOption = None,
     strict: StrictOption = False,
+    skip_known: SkipKnownOption = False,
+    allow_empty: AllowEmptyOption = False,
     quiet: QuietOption = False,
     threads: ThreadsOption = None,
     memory_limit: MemoryLimitOption = None,
@@ -67,37 +95,66 @@ def add(  # noqa: PLR0913, PLR0917 - an option each
 
     A log counts once: one that is in it already is refused, by its content. Give the inventory of
     the time, if the logs know only addresses and pods come and go.
-    Exit code: 0 added; 2 bad input or usage, and the baseline is as it was.
+    Exit code: 0 added, or nothing was to be added and that was allowed; 2 bad input or usage, and
+    the baseline is as it was.
     """
-    from infer.engines.files import WHOLE
     from infer.engines.keeping import add_logs
-    from infer.engines.local import read_logs, refuse_malformed, session
-    from infer.report.baseline import added_text
-    from infer.scene import address_facts
-    from infer.schema import LogsRead
+    from infer.engines.local import session
     from infer.sources import find_sources
 
     limits = read_limits(memory_limit, threads)
     known = inventory_of(inventory, from_cluster, context, kubeconfig)
+    none: list[NothingThere] = []
+    added: Added | None = None
     with (
         session(limits.threads, limits.memory) as con,
-        find_sources(flows, standard_input()) as sources,
+        find_sources(flows, standard_input(), none.append if allow_empty else None) as sources,
         byte_progress(sum(source.size for source in sources), quiet) as progress,
     ):
-        facts = address_facts(known) if known else None
-        whole = partial(read_logs, con, sources, format, WHOLE, progress, facts)
-
-        def read() -> LogsRead:
-            logs = whole()
-            if strict:
-                refuse_malformed(logs)
-            return logs
-
-        added = add_logs(con, baseline, sources, read)
+        read = _reader(con, known, format, progress, strict=strict)
+        try:
+            added = add_logs(con, baseline, sources, read, skip_known=skip_known)
+        except NothingThere as err:
+            if not allow_empty:
+                raise
+            none.append(err)
     if not quiet:
-        tell_complaints(known.warnings, added.logs)
-        print_message(added_text(added.files, added.baseline, added.before, look_of(sys.stderr)))
+        tell_complaints([*known.warnings, *map(str, none)], None if added is None else added.logs)
+        print_message(_told(added))
     return 0
+
+
+def _reader(
+    con: DuckDBPyConnection,
+    known: Inventory,
+    format_name: str | None,
+    progress: Progress | None,
+    *,
+    strict: bool,
+) -> Callable[[Sequence[Source]], LogsRead]:
+    """What reads logs as the options ask."""
+    from infer.engines.files import WHOLE
+    from infer.engines.local import read_logs, refuse_malformed
+    from infer.scene import address_facts
+
+    facts = address_facts(known) if known else None
+
+    def read(sources: Sequence[Source]) -> LogsRead:
+        logs = read_logs(con, sources, format_name, WHOLE, progress, facts)
+        if strict:
+            refuse_malformed(logs)
+        return logs
+
+    return read
+
+
+def _told(added: Added | None) -> str:
+    from infer.report.baseline import added_text
+
+    if added is None:
+        return "added         nothing\n"
+    look = look_of(sys.stderr)
+    return added_text(added.files, added.skipped, added.baseline, added.before, look)
 
 
 @app.command()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from infer import schema
 from infer.baseline import is_baseline
 from infer.engines.kept import Kept, counts_of, last_kept, read_kept, seen_in
-from infer.errors import FormatUnknown, InputError, Location
+from infer.errors import FormatUnknown, InputError, Location, NothingThere
 from infer.readers import Format, Source, formats, sniff_format
 from infer.reduce import reduce_flows, reduce_written
 from infer.schema import AddressFacts, FileRead, LogsRead, Reduction, Window
@@ -151,20 +151,20 @@ def refuse_nothing(logs: LogsRead) -> None:
     """Nothing, if there is any flow record.
 
     Raises:
-        InputError: there is none; it says what was there instead.
+        NothingThere: there is none; it says what was there instead.
     """
     if not logs.count("flow"):
         raise _nothing(logs)
 
 
-def _nothing(logs: LogsRead) -> InputError:
+def _nothing(logs: LogsRead) -> NothingThere:
     outside = logs.count("outside")
     if outside:
         first, last = logs.window.since, logs.window.until
         what = f"no flow record in the window (all {outside:,} are outside {first} to {last})"
-        return InputError(what, hint="change --since or --until")
+        return NothingThere(what, hint="change --since or --until")
     names = ", ".join(file.name for file in logs.files[:3]) or "nothing"
-    return InputError(
+    return NothingThere(
         f"no flow record in the input (read {names})",
         hint="give flow logs, for example of 'hubble observe --last 10000 -o jsonpb'",
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import chain
 from pathlib import Path
@@ -23,6 +23,7 @@ from infer.errors import InputError, Location
 from infer.readers import Source
 from infer.reduce import merge_reductions, reduce_flows
 from infer.schema import (
+    ALWAYS,
     FLOW,
     Baseline,
     FileRead,
@@ -31,7 +32,7 @@ from infer.schema import (
     empty,
     release_memory,
 )
-from infer.sources import at_hand, chunks, head
+from infer.sources import at_hand, chunks, head, sha256_of
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -46,12 +47,14 @@ class Added:
         files: what was added to it.
         logs: what was read for that.
         before: edges that were there.
+        skipped: names of the logs that were in it already, and were passed over.
     """
 
     baseline: Baseline
     files: tuple[KeptFile, ...]
     logs: LogsRead
     before: int
+    skipped: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +66,28 @@ class _Content:
     size: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What is to be added, as it was found when its contents were compared.
+
+    Attributes:
+        source: of which any later copy must be the same.
+        contents: of the log, or of those that a baseline is made of.
+        stamp: what changes when the file does.
+    """
+
+    source: Source
+    contents: tuple[_Content, ...]
+    stamp: tuple[int, int]
+
+
 def add_logs(
     con: DuckDBPyConnection,
     path: Path,
     sources: Sequence[Source],
-    read: Callable[[], LogsRead],
+    read: Callable[[Sequence[Source]], LogsRead],
+    *,
+    skip_known: bool = False,
 ) -> Added:
     """Fold logs and other baselines into the baseline at ``path``, which is made if not there.
 
@@ -75,27 +95,35 @@ def add_logs(
         con: an embedded DuckDB session.
         path: the baseline.
         sources: what is added.
-        read: reads exactly these.
+        read: reads those of them that it is given.
+        skip_known: pass over what is in the baseline already, instead of refusing it; what is so
+            in part only is refused all the same.
 
     Raises:
+        NothingThere: no log has a flow record.
         InputError: a log is in the baseline already, was given twice, or changed while it was
             read; the baseline stays as it was.
         OutputError: somebody else writes the baseline, or it cannot be written.
     """
     with one_writer(path):
         there = read_baseline(con, path, str(path)) if path.exists() else _nothing(con)
-        stamps = [_stamp(source) for source in sources]
-        contents = [_contents_of(source) for source in sources]
-        _refuse_known(path, there.files, contents)
-        logs = read()
-        _refuse_changed(sources, stamps)
-        added = tuple(chain.from_iterable(map(_kept, logs.files, contents)))
+        found = [_found(source) for source in sources]
+        fresh = _fresh(there.files, found) if skip_known else found
+        skipped = tuple(each.source.name for each in found if each not in fresh)
+        _refuse_known(path, there.files, [each.contents for each in fresh])
+        if skipped and not any(each.contents for each in fresh):
+            return Added(there, (), _no_logs(con), len(there.reduction.edges), skipped)
+        logs = read([each.source for each in fresh])
+        _refuse_changed(fresh)
+        added = tuple(
+            chain.from_iterable(map(_kept, logs.files, [each.contents for each in fresh]))
+        )
         parts = [part for part in (there.reduction, logs.reduction) if len(part.notes)]
         files = sorted((*there.files, *added), key=_order)
         baseline = Baseline(merge_reductions(con, parts), tuple(files))
         write_baseline(path, baseline)
         release_memory(con)
-    return Added(baseline, added, logs, len(there.reduction.edges))
+    return Added(baseline, added, logs, len(there.reduction.edges), skipped)
 
 
 def expire_logs(con: DuckDBPyConnection, path: Path, age: timedelta) -> Expired:
@@ -116,12 +144,31 @@ def _nothing(con: DuckDBPyConnection) -> Baseline:
     return Baseline(reduce_flows(con, empty(con, FLOW)), ())
 
 
+def _no_logs(con: DuckDBPyConnection) -> LogsRead:
+    return LogsRead(_nothing(con).reduction, (), ALWAYS)
+
+
 # ---- each log once -----------------------------------------------------------------------------
 
 
-def _contents_of(source: Source) -> tuple[_Content, ...]:
+def _found(source: Source) -> _Found:
+    """What a source holds; what is read of a store later must be what was hashed here."""
     with at_hand(source) as here:
-        return _contents(here)
+        stamp, contents = _stamp(here), _contents(here)
+        same = replace(source, sha256=sha256_of(here.path)) if source.away else source
+    return _Found(same, contents, (0, 0) if source.away else stamp)
+
+
+def _fresh(there: Iterable[KeptFile], found: Iterable[_Found]) -> list[_Found]:
+    """What is not wholly in the baseline, or in what comes before it."""
+    known = {file.sha256 for file in there}
+    fresh: list[_Found] = []
+    for each in found:
+        digests = {content.sha256 for content in each.contents}
+        if not digests or not digests <= known:
+            fresh.append(each)
+        known |= digests
+    return fresh
 
 
 def _contents(source: Source) -> tuple[_Content, ...]:
@@ -157,19 +204,16 @@ def _when(file: KeptFile) -> str:
 
 
 def _stamp(source: Source) -> tuple[int, int]:
-    """What changes when a file does; objects of stores are replaced, and never written to."""
-    if source.away:
-        return source.size, 0
     found = source.path.stat()
     return found.st_size, found.st_mtime_ns
 
 
-def _refuse_changed(sources: Iterable[Source], stamps: Iterable[tuple[int, int]]) -> None:
+def _refuse_changed(found: Iterable[_Found]) -> None:
     """What was read has to be what was compared; a log that is being written to may grow."""
-    for source, before in zip(sources, stamps, strict=True):
-        if _stamp(source) != before:
+    for each in found:
+        if each.source.away is None and _stamp(each.source) != each.stamp:
             hint = "add it once it is written to its end"
-            raise InputError("changed while it was read", at=Location(source.name), hint=hint)
+            raise InputError("changed while it was read", at=Location(each.source.name), hint=hint)
 
 
 def _kept(file: FileRead, contents: tuple[_Content, ...]) -> tuple[KeptFile, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from infer.report.stats import time_text
@@ -102,22 +102,36 @@ def _file(file: KeptFile) -> dict[str, object]:
     }
 
 
-def added_text(added: Iterable[KeptFile], baseline: Baseline, before: int, look: Look) -> str:
+def added_text(
+    added: Iterable[KeptFile],
+    skipped: Sequence[str],
+    baseline: Baseline,
+    before: int,
+    look: Look,
+) -> str:
     """What was added, and what the baseline holds now.
 
     Args:
         added: the new logs.
+        skipped: names of those that were in it already, and were passed over.
         baseline: as it stands now.
         before: edges that it had.
         look: the screen.
     """
-    return render_lines(_added(tuple(added), baseline, before), look)
+    return render_lines(_added(tuple(added), skipped, baseline, before), look)
 
 
-def _added(added: tuple[KeptFile, ...], baseline: Baseline, before: int) -> Iterator[Line]:
+def _added(
+    added: tuple[KeptFile, ...], skipped: Sequence[str], baseline: Baseline, before: int
+) -> Iterator[Line]:
     records = sum(file.records.get("flow", 0) for file in added)
     now = len(baseline.reduction.edges)
     yield _row("added", f"{counted(records, 'flow record')} of {counted(len(added), 'log')}")
+    if skipped:
+        yield _row("passed over", f"{counted(len(skipped), 'log')} that it holds already:")
+        yield from (_row("", name) for name in skipped[:_SHOWN])
+        if len(skipped) > _SHOWN:
+            yield _row("", f"and {len(skipped) - _SHOWN:,} more")
     yield _row("new edges", f"{now - before:,}")
     flows = counted(baseline.records.get("flow", 0), "flow record")
     logs = counted(len(baseline.files), "log")

@@ -16,7 +16,7 @@ from glob import has_magic
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from infer.errors import InputError, Location
+from infer.errors import InputError, Location, NothingThere
 from infer.stores.complaints import complaint, cut_off
 from infer.stores.patterns import crosses, fits, fixed_part
 from infer.stores.shown import shown
@@ -73,7 +73,7 @@ def find(address: str) -> Sequence[Stored]:
     else:
         what = "no such object or prefix"
         hint = "a prefix ends at a '/'; a pattern such as 'logs/2026-*' takes what starts alike"
-    raise InputError(what, at=Location(shown(address)), hint=hint)
+    raise NothingThere(what, at=Location(shown(address)), hint=hint)
 
 
 def _find(place: _Place) -> list[Stored]:

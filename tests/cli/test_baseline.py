@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from io import BytesIO
 from itertools import permutations
 from pathlib import Path
@@ -22,7 +23,7 @@ from infer.engines.keeping import add_logs
 from infer.engines.local import read_logs, session
 from infer.errors import InputError
 from infer.schema import LogsRead
-from infer.sources import find_sources
+from infer.sources import Source, find_sources
 from simulator import bulk_hubble
 
 RECORDS = 1_500
@@ -203,8 +204,8 @@ def test_a_log_that_grows_meanwhile_is_refused(tmp_path: Path, log: Path) -> Non
     """What was hashed must be what was read, or the rest would be refused the next day."""
     with session() as con, find_sources([str(log)], BytesIO()) as sources:
 
-        def read() -> LogsRead:
-            logs = read_logs(con, sources)
+        def read(found: Sequence[Source]) -> LogsRead:
+            logs = read_logs(con, found)
             log.write_text(log.read_text() * 2)
             return logs
 

@@ -40,12 +40,13 @@ def documents(name: str) -> list[Thing]:
 
 @pytest.fixture
 def programs(tmp_path: Path) -> Path:
-    """A directory for the PATH: the command, and a ``gh`` that writes down what it is told."""
+    """A directory for the PATH: the command, and a ``gh`` and an ``aws`` that note what is said."""
     place = tmp_path / "bin"
     place.mkdir()
     for name, text in {
         "netinfer": f'exec "{sys.executable}" -m infer "$@"',
         "gh": f'echo "$@" > "{tmp_path}/gh.txt"',
+        "aws": f'echo "$@" > "{tmp_path}/aws.txt"',
     }.items():
         (place / name).write_text(f"#!/bin/sh\n{text}\n")
         (place / name).chmod(0o755)

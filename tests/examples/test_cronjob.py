@@ -60,22 +60,42 @@ def test_the_job_may_list_what_an_inventory_is_made_of() -> None:
 
 
 def test_the_nights_of_the_job(estate: Path, programs: Path) -> None:
-    """Two nights: the first finds no difference, the second the new caller; 30 days are kept."""
-    policies = estate / "policies"
-    mount_as_config_map(estate / "made", policies)
-    (estate / "state").mkdir()
-    said = []
-    for day in ("day1", "day2"):
-        for container in containers():
-            assert container["command"] == ["sh", "-c"]
-            (script,) = at_list(container, "args")
-            script = re.sub(r'"s3://[^"]*"', f"{estate}/{day}.jsonl", str(script))
-            script = script.replace("/var/lib/netinfer", f"{estate}/state")
-            script = script.replace("/policies", str(policies)).replace("--from-cluster", "")
-            said.append(shell(script, programs, estate))
+    """The first finds no difference, the second the new caller, the third has no logs at all.
 
-    assert "cron" not in said[2]
-    assert "shop/cron" in said[5]
+    A job that was stopped after a step is run again from the start.
+    """
+    mount_as_config_map(estate / "made", estate / "policies")
+    (estate / "state").mkdir()
+    said = {}
+    for day in ("day1", "day2", "day3"):
+        scripts = [script_of(container, estate, day) for container in containers()]
+        for script in (scripts[0], *scripts):
+            said[day] = shell(script, programs, estate)
+
+    assert "cron" not in said["day1"]
+    assert "shop/cron" in said["day2"]
+    assert said["day3"] == said["day2"]
+
+
+def test_the_workflow_reads_what_the_job_keeps(estate: Path, programs: Path) -> None:
+    """The copy of the baseline has one address in both examples."""
+    (publish,) = (c for c in containers() if c["name"] == "publish")
+    shell(script_of(publish, estate, "day1"), programs, estate)
+    (workflow,) = documents("github-actions.yaml")
+
+    *_, kept, copy = (estate / "aws.txt").read_text().split()
+
+    assert Path(kept).name == "baseline.parquet"
+    assert copy == at(workflow, "jobs.diff.env.FLOWS")
+
+
+def script_of(container: Thing, estate: Path, day: str) -> str:
+    """What a container runs, with the places of the estate instead of the cluster's."""
+    assert container["command"] == ["sh", "-c"]
+    (script,) = at_list(container, "args")
+    script = re.sub(r'"s3://[^"]*"', f"'{estate}/{day}*.jsonl'", str(script))
+    script = script.replace("/var/lib/netinfer", f"{estate}/state")
+    return script.replace("/policies", f"{estate}/policies").replace("--from-cluster", "")
 
 
 def mount_as_config_map(made: Path, place: Path) -> None:

@@ -87,7 +87,7 @@ def test_an_odd_address_is_told_without_secrets(
 
 @pytest.mark.parametrize(
     "there",
-    ["ftp://me:password@b/x?sig=secret", "http://me:pass word@[b/?sig=secret", "file:///secret"],
+    ["ftp://me:password@b/x?sig=secret", "http://me:pass word@[b/?sig=secret", "file:/secret"],
 )
 def test_a_refused_redirect_does_not_say_where_to(run: Run, there: str) -> None:
     """The address that a server points to is as secret as the one that was asked."""
