@@ -90,7 +90,7 @@ def written(con: DuckDBPyConnection, source: Source) -> Written | None:
     """
     layout = _first_header(source)
     if layout is not None and set(layout.names) >= _TELLING:
-        quick = as_written(scan_fields(con, source, layout), columnar=False)
+        quick = as_written(scan_fields(con, source, layout), columnar=False, sure=True)
         return replace(quick, otherwise=lambda: _written_exactly(con, source))
     return _written_exactly(con, source)
 

@@ -104,15 +104,26 @@ _KIND: Final = f"""CASE WHEN why IS NOT NULL THEN 'malformed'
 
 
 # A record says itself who opened the connection, unless an interface's address stands for an end.
-_IS_TCP: Final = "lower(protocol::VARCHAR) IN ('6', 'tcp')"
 _FLAGS: Final = _VALUES["tcp_flags"]
-_FROM_SERVER: Final = f"""CASE WHEN {_AT_INTERFACE} OR ({_IS_TCP}) IS NOT TRUE THEN NULL
-    WHEN {_FLAGS} & 18 = 18 THEN TRUE WHEN {_FLAGS} & 2 = 2 THEN FALSE END"""
 _MEASURES: Final = ("time", "end_time", "packets", "bytes")
 
 
-def as_written(fields: DuckDBPyRelation, *, columnar: bool) -> Written:
-    """The records of ``to_flow`` as they are written."""
+def _from_server(fields: DuckDBPyRelation) -> str:
+    types = dict(zip(fields.columns, map(str, fields.types), strict=True))
+    is_whole = types["protocol"].endswith(("INT", "INTEGER"))
+    is_tcp = "protocol = 6" if is_whole else "lower(protocol::VARCHAR) IN ('6', 'tcp')"
+    return f"""CASE WHEN {_AT_INTERFACE} OR ({is_tcp}) IS NOT TRUE THEN NULL
+    WHEN {_FLAGS} & 18 = 18 THEN TRUE WHEN {_FLAGS} & 2 = 2 THEN FALSE END"""
+
+
+def as_written(fields: DuckDBPyRelation, *, columnar: bool, sure: bool = False) -> Written:
+    """The records of ``to_flow`` as they are written.
+
+    Args:
+        fields: as ``to_flow`` takes them.
+        columnar: as in ``Written``.
+        sure: whether times and counts are all such that ``to_flow`` understands them.
+    """
     is_number = str(fields.types[fields.columns.index("start")]) != "VARCHAR"
     columns = _TEXTS | {"end_time": "end"}
     return Written(
@@ -120,8 +131,8 @@ def as_written(fields: DuckDBPyRelation, *, columnar: bool) -> Written:
         src=Side(("srcaddr", "pktsrcaddr"), port="srcport"),
         dst=Side(("dstaddr", "pktdstaddr"), port="dstport"),
         keys=("protocol", "action", "logstatus", "interfaceid", "tcpflags", "wrong"),
-        measures={name: Measure(columns[name], _VALUES[name]) for name in _MEASURES},
-        from_server=_FROM_SERVER,
+        measures={name: Measure(columns[name], _VALUES[name], sure) for name in _MEASURES},
+        from_server=_from_server(fields),
         flows=to_flow,
         columnar=columnar,
         first_hour=first_hour(fields, "start", sql.seconds("start"))

@@ -1,8 +1,9 @@
 """Lines of one header, split and typed by DuckDB's CSV scan: fast, where nothing in them is odd.
 
 Whatever this scan would read otherwise than line by line makes it fail: another number of fields,
-a value that is no number where one belongs (so every other header), a stamp before a record, a
-line without content, a carriage return within a line, bytes that are not UTF-8.
+a value that is no number where one belongs (so every other header), a time or a count that is
+none, a stamp before a record, a line without content, a carriage return within a line, bytes that
+are not UTF-8.
 """
 
 from __future__ import annotations
@@ -79,11 +80,27 @@ def scan_fields(con: DuckDBPyConnection, source: Source, layout: Layout) -> Duck
         sql.column(name) if name in layout.names else f"NULL::VARCHAR AS {sql.column(name)}"
         for name in USED
     )
-    return rows.project(f"{', '.join(values)}, {_wrong(layout.names[0])}, NULL::BIGINT AS line")
+    return rows.project(f"{', '.join(values)}, {_wrong(layout)}, NULL::BIGINT AS line")
 
 
-def _wrong(first: str) -> str:
-    """Nothing is wrong with a line that came here, unless it has a stamp or only separators."""
-    text = f"{sql.column(first)}::VARCHAR"
-    stamped = f"({text})[5] = '-' AND ({text})[8] = '-' AND ({text})[11] = 'T'"
-    return f"CASE WHEN {text} IS NULL OR ({stamped}) THEN error('odd line') END::VARCHAR AS wrong"
+def _wrong(layout: Layout) -> str:
+    """Nothing is wrong with a line that came here; one that is odd stops the scan."""
+    first = f"{sql.column(layout.names[0])}::VARCHAR"
+    stamped = f"({first})[5] = '-' AND ({first})[8] = '-' AND ({first})[11] = 'T'"
+    unsure = (
+        f"{sql.column(name)} IS NOT NULL AND {value} IS NULL"
+        for name, value in _MEASURED.items()
+        if name in layout.names
+    )
+    odd = " OR ".join(f"({each})" for each in (f"{first} IS NULL", stamped, *unsure))
+    return f"CASE WHEN {odd} THEN error('odd line') END::VARCHAR AS wrong"
+
+
+_MEASURED: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "start": sql.seconds("start"),
+        "end": sql.seconds('"end"'),
+        "packets": sql.whole("packets"),
+        "bytes": sql.whole("bytes"),
+    }
+)
