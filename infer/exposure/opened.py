@@ -13,27 +13,27 @@ from infer.netpol import EVERYTHING, AnyPeer, Direction, IpBlock, PodPeer, Rule,
 def opened_ranges(assembled: Assembled, ranges: Ranges) -> dict[Ground, int]:
     """How many (workload, direction, protocol, port) are open to a whole range, by ground."""
     wide = {Ground.WORLD, Ground.RANGE} | ({Ground.NODE} if node_peers(ranges) else set())
-    counts = dict.fromkeys(wide, 0)
-    ports = _ports(assembled)
+    counts, rules = dict.fromkeys(wide, 0), _rules(assembled)
     for each in assembled.evidence:
-        for ground in wide & set(each.grounds):
-            counts[ground] += ports[each.rule]
+        for ground in wide.intersection(each.grounds):
+            counts[ground] += _opened(assembled, each.rule, rules[each.rule])
     return counts
 
 
 def budgeted_ports(assembled: Assembled) -> int:
     """How many (workload, direction, protocol, port) are open to what only a budget lets in."""
-    ports = _ports(assembled)
-    return sum(ports[each.rule] for each in assembled.evidence if each.unseen)
+    rules = _rules(assembled)
+    wide = (each.rule for each in assembled.evidence if each.unseen)
+    return sum(_opened(assembled, ref, rules[ref]) for ref in wide)
 
 
 def drawn_ports(assembled: Assembled) -> int:
     """How many (workload, direction, protocol, port) are open to addresses as a part of a range."""
-    rules, weights = _rules(assembled), _workloads(assembled)
+    rules = _rules(assembled)
     return sum(
-        each.unseen_ports.count * weights[each.rule]
+        each.unseen_ports.count * _workloads(assembled, each.rule)
         for each in assembled.evidence
-        if _has_block(rules[each.rule])
+        if each.unseen_ports and _has_block(rules[each.rule])
     )
 
 
@@ -43,8 +43,8 @@ def _has_block(rule: Rule) -> bool:
 
 def opened_namespaces(assembled: Assembled) -> int:
     """How many (workload, direction, protocol, port) are open to all pods of a namespace."""
-    ports = _ports(assembled)
-    return sum(ports[ref] * _namespaces(rule) for ref, rule in _rules(assembled).items())
+    found = ((ref, rule, _namespaces(rule)) for ref, rule in _rules(assembled).items())
+    return sum(_opened(assembled, ref, rule) * count for ref, rule, count in found if count)
 
 
 def _namespaces(rule: Rule) -> int:
@@ -54,18 +54,14 @@ def _namespaces(rule: Rule) -> int:
     return sum(isinstance(peer, PodPeer) and peer.pods == EVERYTHING for peer in rule.peers)
 
 
-def _ports(assembled: Assembled) -> Mapping[RuleRef, int]:
-    """How many (workload, protocol, port) each rule opens."""
-    weights = _workloads(assembled)
-    return {ref: rule.ports.count * weights[ref] for ref, rule in _rules(assembled).items()}
+def _opened(assembled: Assembled, ref: RuleRef, rule: Rule) -> int:
+    """How many (workload, protocol, port) a rule opens."""
+    return rule.ports.count * _workloads(assembled, ref)
 
 
-def _workloads(assembled: Assembled) -> Mapping[RuleRef, int]:
-    """For how many workloads each rule stands."""
-    return {
-        ref: len(assembled.subjects[f"{ref.namespace}/{ref.policy}"].workloads)
-        for ref in _rules(assembled)
-    }
+def _workloads(assembled: Assembled, ref: RuleRef) -> int:
+    """For how many workloads a rule stands."""
+    return len(assembled.subjects[f"{ref.namespace}/{ref.policy}"].workloads)
 
 
 def _rules(assembled: Assembled) -> Mapping[RuleRef, Rule]:
