@@ -32,6 +32,7 @@ from infer.cli.verify import verify
 from infer.errors import NetinferError, OutputError
 
 BAD_INPUT: Final = 2
+_STOPPED: Final = 130
 _PLUGIN: Final = "kubectl-netinfer"
 """What kubectl looks for on the PATH. Source: kubernetes.io "Extend kubectl with plugins"."""
 _COMPLETION: Final = ("install_completion", "show_completion")
@@ -81,15 +82,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     program = _PLUGIN.replace("-", " ") if plugin else "netinfer"
     with ending_cleanly() as signals, _without_collector():
         try:
-            return _run(arguments or ["--help"], program)
+            code = _run(arguments or ["--help"], program)
         except (Interrupted, NetinferError, TyperException, OSError, RuntimeError) as err:
             # Whatever a library made of the exception of the signal handler (DuckDB: RuntimeError).
             if signals:
-                print_message("interrupted\n")
-                return 128 + signals[0]
+                return _interrupted(signals[0])
             if isinstance(err, RuntimeError | Interrupted):
                 raise
             return _complain(_as_ours(err, arguments, program))
+        # What the parser makes of KeyboardInterrupt, which a query that was stopped raises.
+        return _interrupted(signals[0]) if signals and code == _STOPPED else code
+
+
+def _interrupted(number: int) -> int:
+    print_message("interrupted\n")
+    return 128 + number
 
 
 @contextmanager

@@ -29,6 +29,8 @@ def told_by_duckdb() -> Iterator[None]:
 
     try:
         yield
+    except duckdb.InterruptException as err:
+        raise KeyboardInterrupt from err
     except (duckdb.OutOfMemoryException, duckdb.IOException) as err:
         raise _no_room(err) from err
     except duckdb.Error as err:

@@ -22,6 +22,7 @@ from infer.engines.files import (
     read_file,
     refuse_nothing,
 )
+from infer.engines.interrupts import interruptible
 from infer.engines.kept import Kept, recognise_kept
 from infer.engines.limits import default_limits
 from infer.errors import Location, RecordError
@@ -75,6 +76,7 @@ def session(threads: int | None = None, memory: int | None = None) -> Iterator[D
         TemporaryDirectory(prefix="netinfer-") as spill,
         told_by_duckdb(),
         duckdb.connect() as con,
+        interruptible(con),
     ):
         con.execute("SET TimeZone = 'UTC'")
         con.execute(f"SET memory_limit = '{usual.memory if memory is None else int(memory)}B'")
