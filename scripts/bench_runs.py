@@ -79,6 +79,8 @@ def measured(
         work: a folder for what they write; policies are removed after each run.
         tell: told of each run.
     """
+    compiled = [sys.executable, "-m", "compileall", "-q", str(ROOT / "infer")]
+    subprocess.run(compiled, check=True, env=_environment())
     runs: dict[str, list[Run]] = {name: [] for name in commands.argv}
     for number in range(repetitions):
         for name, command in commands.argv.items():
@@ -89,11 +91,16 @@ def measured(
     return Measured(runs, commands.records, machine())
 
 
+def _environment() -> dict[str, str]:
+    """This one, where modules are compiled once, as they are when a package is installed."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
 def _timed(command: Sequence[str], work: Path) -> Run:
     said = work / "log.txt"
     with said.open("wb") as log:
         start = time.perf_counter()
-        child = subprocess.Popen(command, stdout=log, stderr=log, cwd=ROOT)
+        child = subprocess.Popen(command, stdout=log, stderr=log, cwd=ROOT, env=_environment())
         _, status, usage = os.wait4(child.pid, 0)
         wall = time.perf_counter() - start
     child.returncode = os.waitstatus_to_exitcode(status)

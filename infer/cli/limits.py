@@ -23,7 +23,7 @@ MemoryLimitOption = Annotated[
     typer.Option(
         "--memory-limit",
         help="Memory that reading may take before it goes on in temporary files (512MB, 2GiB); the "
-        "program and the connections come on top. 700MB without it, less in a small container.",
+        "program and the connections come on top. 600MB without it, less in a small container.",
         metavar="SIZE",
         rich_help_panel=_MACHINE,
     ),

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 _MB: Final = 1_000_000
-_ENOUGH: Final = 700 * _MB  # more makes nothing faster that was measured
+_ENOUGH: Final = 600 * _MB  # more makes nothing faster that was measured
 LEAST_MEMORY: Final = 64 * _MB
 """With less DuckDB cannot hold one block of every column that a thread works on."""
 

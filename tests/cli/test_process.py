@@ -22,10 +22,10 @@ HEAVY = ("pandas", "pyarrow", "duckdb", "sklearn", "numpy", "yaml", "infer.netpo
 
 @pytest.fixture(scope="module")
 def long_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A log that takes seconds to read: 200,000 records."""
+    """A log that takes seconds to read: 600,000 records."""
     path = tmp_path_factory.mktemp("long") / "long.jsonl"
     once = write(path, shop()).read_text()
-    path.write_text(once * 20_000)
+    path.write_text(once * 60_000)
     return path
 
 

@@ -81,7 +81,7 @@ def test_threads_fit_the_quota_and_the_processors(
 @pytest.mark.parametrize(
     ("there", "taken"),
     [
-        (MACHINE, 700_000_000),
+        (MACHINE, 600_000_000),
         (512 * MIB, (512 * MIB - 256_000_000) * 3 // 4),
         (200 * MIB, LEAST_MEMORY),
     ],
