@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 
+_APART: Final = timedelta(days=3)
+"""A longer silence before the newest records, and most of the baseline before it: a wrong clock."""
+
+
 @dataclass(frozen=True, slots=True)
 class Expired:
     """What expiry did.
@@ -45,20 +49,48 @@ def newest_record(reduction: Reduction) -> datetime | None:
     return None if pd.isna(last) else pd.Timestamp(last).to_pydatetime().replace(tzinfo=UTC)
 
 
-def expire(con: DuckDBPyConnection, baseline: Baseline, age: timedelta) -> Expired:
-    """Take out the edges not seen for ``age`` before the newest record; exact.
+def expire(
+    con: DuckDBPyConnection, baseline: Baseline, age: timedelta, as_of: datetime | None = None
+) -> Expired:
+    """Take out the edges not seen for ``age`` before the newest record, or ``as_of``; exact.
 
     Their records count as ``expired``. Edges without times stay.
+
+    Raises:
+        InputError: ``as_of`` is not given, most edges would go, and days of silence lie between
+            them and those that stay: a wrong clock, or logs that nobody added.
     """
     newest = newest_record(baseline.reduction)
     if newest is None:
         return Expired(baseline, None, 0, 0)
-    before = newest - age
+    before = (as_of or newest) - age
+    if as_of is None:
+        _refuse_leap(baseline.reduction, before, newest)
     old = f"coalesce(last_seen < {_literal(before)}, FALSE)"
     left = _without(con, baseline.reduction, old, "expired")
     was, now = (_flows(each) for each in (baseline.reduction, left))
     gone = len(baseline.reduction.edges) - len(left.edges)
     return Expired(Baseline(left, baseline.files), before, gone, was - now)
+
+
+def _refuse_leap(reduction: Reduction, before: datetime, newest: datetime) -> None:
+    found: list[datetime] = reduction.edges["last_seen"].dropna().tolist()
+    times = [each.replace(tzinfo=UTC) for each in found]
+    gone = [each for each in times if each < before]
+    if 2 * len(gone) <= len(times):
+        return
+    last = max(gone)
+    if min(each for each in times if each >= before) - last <= _APART:
+        return
+    what = (
+        f"{len(gone):,} of {len(times):,} edges would go, since the newest record is of "
+        f"{newest:%Y-%m-%dT%H:%MZ} and none before it is later than {last:%Y-%m-%dT%H:%MZ}"
+    )
+    hint = (
+        f"if a clock was wrong, count back from a time with --as-of {last:%Y-%m-%dT%H:%MZ}; if not,"
+    )
+    hint += f" with --as-of {newest:%Y-%m-%dT%H:%MZ}"
+    raise InputError(what, hint=hint)
 
 
 def within(con: DuckDBPyConnection, reduction: Reduction, window: Window, name: str) -> Reduction:

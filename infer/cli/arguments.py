@@ -57,6 +57,19 @@ def read_age(text: str, option: str) -> timedelta:
     raise UsageError(f"{option} is not a duration ({text!r} found)", hint=hint)
 
 
+def read_instant(text: str, option: str) -> datetime:
+    """A time (RFC 3339, UTC where it has no zone).
+
+    Raises:
+        UsageError: it is none.
+    """
+    try:
+        return _instant(text)
+    except (ValueError, OverflowError) as err:
+        hint = "for example 2026-03-02T08:00:00Z"
+        raise UsageError(f"{option} is not a time ({text!r} found)", hint=hint) from err
+
+
 def _time(text: str | None, option: str) -> datetime | timedelta | None:
     """A time (RFC 3339, UTC where it has no zone), or a duration such as ``24h`` or ``1h30m``."""
     if text is None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from infer.cli.arguments import read_age
+from infer.cli.arguments import read_age, read_instant
 from infer.cli.complaints import tell_complaints
 from infer.cli.explain import Form, FormOption
 from infer.cli.limits import MemoryLimitOption, ThreadsOption, read_limits
@@ -67,6 +67,18 @@ OlderThanOption = Annotated[
         metavar="AGE",
         show_default=False,
     ),
+]
+AsOfOption = Annotated[
+    str | None,
+    typer.Option(
+        "--as-of",
+        help="Count back from this time (RFC 3339) instead of the newest record.",
+        metavar="TIME",
+    ),
+]
+DryRunOption = Annotated[
+    bool,
+    typer.Option("--dry-run", help="Tell what would be let go, and leave the baseline as it is."),
 ]
 
 app: Final = typer.Typer(
@@ -180,11 +192,16 @@ def show(baseline: BaselineArgument, output: FormOption = Form.TEXT) -> int:
 
 @app.command()
 def expire(
-    baseline: BaselineArgument, older_than: OlderThanOption, quiet: QuietOption = False
+    baseline: BaselineArgument,
+    older_than: OlderThanOption,
+    as_of: AsOfOption = None,
+    dry_run: DryRunOption = False,
+    quiet: QuietOption = False,
 ) -> int:
     """Let go of what was not seen for some time; it counts as expired from then on.
 
-    The time is counted back from the newest record in the baseline, not from now.
+    The time is counted back from the newest record in the baseline, not from now; where that would
+    let go of most of it after days of silence, nothing happens, since its clock may be wrong.
     Exit code: 0 done; 2 bad input or usage, and the baseline is as it was.
     """
     from infer.engines.keeping import expire_logs
@@ -192,9 +209,11 @@ def expire(
     from infer.report.baseline import expired_text
 
     age = read_age(older_than, "--older-than")
+    now = None if as_of is None else read_instant(as_of, "--as-of")
     with session() as con:
-        gone = expire_logs(con, baseline, age)
+        gone = expire_logs(con, baseline, age, now, dry_run=dry_run)
     if not quiet:
         look = look_of(sys.stderr)
-        print_message(expired_text(gone.before, gone.edges, gone.records, gone.baseline, look))
+        found = (gone.before, gone.edges, gone.records, gone.baseline)
+        print_message(expired_text(*found, look, dry_run=dry_run))
     return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -126,16 +126,30 @@ def add_logs(
     return Added(baseline, added, logs, len(there.reduction.edges), skipped)
 
 
-def expire_logs(con: DuckDBPyConnection, path: Path, age: timedelta) -> Expired:
+def expire_logs(
+    con: DuckDBPyConnection,
+    path: Path,
+    age: timedelta,
+    now: datetime | None = None,
+    *,
+    dry_run: bool = False,
+) -> Expired:
     """Take out of the baseline at ``path`` what was not seen for ``age`` before its last record.
 
+    Args:
+        con: an embedded DuckDB session.
+        path: the baseline.
+        age: how long.
+        now: counted back from this time, if it is given.
+        dry_run: only tell; the baseline stays as it is.
+
     Raises:
-        InputError: there is no baseline.
+        InputError: there is no baseline, or a wrong clock would empty it.
         OutputError: as for ``add_logs``.
     """
     with one_writer(path):
-        expired = expire(con, read_baseline(con, path, str(path)), age)
-        if expired.edges:
+        expired = expire(con, read_baseline(con, path, str(path)), age, now)
+        if expired.edges and not dry_run:
             write_baseline(path, expired.baseline)
     return expired
 

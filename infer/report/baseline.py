@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from infer.report.stats import time_text
 from infer.report.text import Line, Look, clock, counted, length, render_lines
@@ -35,14 +35,16 @@ def _lines(baseline: Baseline, version: int, size: int) -> Iterator[Line]:
     if others:
         yield _row("", f"beside them {', '.join(others)}")
     yield _row("edges", f"{len(baseline.reduction.edges):,}")
-    yield _row("window", _span(*_whole(baseline.files)))
+    yield _row("window", _span(*_seen(baseline)))
     formats = Counter(file.format for file in baseline.files)
     kinds = ", ".join(f"{n:,} {name}" for name, n in sorted(formats.items()))
     yield _row("made of", f"{counted(len(baseline.files), 'log')} ({kinds})")
-    for file in baseline.files[:_SHOWN]:
+    if counts.get("expired"):
+        yield _row("", "as they were added; what expired since is not taken off:")
+    if older := baseline.files[:-_SHOWN]:
+        yield _row("", f"{len(older):,} older; -o json lists them all")
+    for file in baseline.files[-_SHOWN:]:
         yield _row("", f"{file.name}: {_told(file)}")
-    if len(baseline.files) > _SHOWN:
-        yield _row("", f"and {len(baseline.files) - _SHOWN:,} more; -o json lists them all")
 
 
 def _told(file: KeptFile) -> str:
@@ -61,10 +63,19 @@ def _span(first: datetime | None, last: datetime | None) -> str:
     return f"{clock(first)} to {clock(last)} ({length(last - first)})"
 
 
-def _whole(files: Iterable[KeptFile]) -> tuple[datetime | None, datetime | None]:
-    spans = [(f.first_seen, f.last_seen) for f in files]
-    first = min((a for a, _ in spans if a is not None), default=None)
-    return first, max((b for _, b in spans if b is not None), default=None)
+def _seen(baseline: Baseline) -> tuple[datetime | None, datetime | None]:
+    """The times of the first and of the last record that is in it still."""
+    notes = baseline.reduction.notes
+    flows = notes[notes["kind"] == "flow"]
+    return _time(flows["first_seen"].min()), _time(flows["last_seen"].max())
+
+
+def _time(value: object) -> datetime | None:
+    import pandas as pd
+
+    if not isinstance(value, datetime) or pd.isna(value):  # "not a time" is a datetime too
+        return None
+    return value.replace(tzinfo=UTC)
 
 
 def _bytes(count: int) -> str:
@@ -77,7 +88,7 @@ def _bytes(count: int) -> str:
 
 def baseline_json(baseline: Baseline, version: int, size: int) -> str:
     """The same as indented JSON with a final newline and stable keys; every file."""
-    first, last = _whole(baseline.files)
+    first, last = _seen(baseline)
     document = {
         "schema": version,
         "size": size,
@@ -136,11 +147,17 @@ def _added(
     flows = counted(baseline.records.get("flow", 0), "flow record")
     logs = counted(len(baseline.files), "log")
     yield _row("baseline", f"{flows} of {logs}, {counted(now, 'edge')}")
-    yield _row("window", _span(*_whole(baseline.files)))
+    yield _row("window", _span(*_seen(baseline)))
 
 
 def expired_text(
-    before: datetime | None, edges: int, records: int, baseline: Baseline, look: Look
+    before: datetime | None,
+    edges: int,
+    records: int,
+    baseline: Baseline,
+    look: Look,
+    *,
+    dry_run: bool,
 ) -> str:
     """What was let go, and what is left.
 
@@ -150,12 +167,14 @@ def expired_text(
         records: flow records in them.
         baseline: what is left.
         look: the screen.
+        dry_run: whether the baseline was left as it was.
     """
+    what = "would expire" if dry_run else "expired"
     if before is None:
-        lines = [_row("expired", "nothing: the baseline has no times")]
+        lines = [_row(what, "nothing: the baseline has no times")]
     else:
         gone = f"{counted(edges, 'edge')} with {counted(records, 'flow record')}"
         left = f"{counted(len(baseline.reduction.edges), 'edge')} with "
         left += counted(baseline.records.get("flow", 0), "flow record")
-        lines = [_row("expired", f"{gone}, last seen before {clock(before)}"), _row("left", left)]
+        lines = [_row(what, f"{gone}, last seen before {clock(before)}"), _row("left", left)]
     return render_lines(lines, look)
