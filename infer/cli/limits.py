@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from infer.engines.limits import Limits
 
 _MACHINE: Final = "The machine"
-_SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?", re.IGNORECASE)
+_SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?", re.IGNORECASE | re.ASCII)
+_MOST: Final = 1 << 50  # bytes; no machine has as much
+_MOST_THREADS: Final = 256
 _POWERS: Final = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
 MemoryLimitOption = Annotated[
@@ -33,6 +35,7 @@ ThreadsOption = Annotated[
     typer.Option(
         help="Threads for reading; as many as this process may use without it.",
         min=1,
+        max=_MOST_THREADS,
         metavar="N",
         rich_help_panel=_MACHINE,
     ),
@@ -103,24 +106,27 @@ def read_limits(memory: str | None, threads: int | None) -> Limits:
     Raises:
         UsageError: the size is none, or nothing can be read with it.
     """
-    from infer.engines.limits import Limits, default_limits
+    from infer.engines.limits import LEAST_MEMORY, Limits, default_limits
 
     usual = default_limits()
-    size = usual.memory if memory is None else _size(memory)
-    return Limits(size, usual.threads if threads is None else threads)
+    if memory is None:
+        return Limits(usual.memory, threads or usual.threads)
+    size = _size(memory)
+    if size < (threads or 1) * LEAST_MEMORY:
+        least = f"{LEAST_MEMORY // 1_000_000}MB"
+        hint = f"{least} at least for each of --threads; the more distinct connections, the more"
+        raise UsageError(f"--memory-limit is too small to read with ({memory!r} found)", hint=hint)
+    return Limits(size, threads or min(usual.threads, size // LEAST_MEMORY))
 
 
 def _size(text: str) -> int:
     """Bytes; the letters as everywhere: MB is 1000 x 1000, MiB is 1024 x 1024."""
-    from infer.engines.limits import LEAST_MEMORY
-
     found = _SIZE.fullmatch(text.strip())
+    hint = "for example 512MB, 2GiB or 1.5GB"
     if found is None:
-        hint = "for example 512MB, 2GiB or 1.5GB"
         raise UsageError(f"--memory-limit is not a size ({text!r} found)", hint=hint)
     number, letter, binary = found.groups()
-    size = int(float(number) * (1024 if binary else 1000) ** _POWERS[letter.lower()])
-    if size < LEAST_MEMORY:
-        hint = f"{LEAST_MEMORY // 1_000_000}MB at least; the more distinct connections, the more"
-        raise UsageError(f"--memory-limit is too small to read with ({text!r} found)", hint=hint)
+    size = int(min(float(number), _MOST) * (1024 if binary else 1000) ** _POWERS[letter.lower()])
+    if size > _MOST:
+        raise UsageError(f"--memory-limit is more than any machine has ({text!r} found)", hint=hint)
     return size

@@ -14,8 +14,8 @@ from typing import Final
 
 _MB: Final = 1_000_000
 _ENOUGH: Final = 600 * _MB  # more makes nothing faster that was measured
-LEAST_MEMORY: Final = 64 * _MB
-"""With less DuckDB cannot hold one block of every column that a thread works on."""
+LEAST_MEMORY: Final = 96 * _MB
+"""For each thread: with less DuckDB cannot hold the lines of JSON that a thread works on."""
 
 _BESIDE: Final = 256 * _MB  # Python, its libraries and the edges, which DuckDB does not count
 _ROOT: Final = Path("/")
@@ -41,7 +41,8 @@ def default_limits(root: Path = _ROOT) -> Limits:
         root: where ``proc`` and ``sys`` are.
     """
     room = (usable_memory(root) - _BESIDE) * 3 // 4
-    return Limits(max(LEAST_MEMORY, min(_ENOUGH, room)), usable_threads(root))
+    memory = max(LEAST_MEMORY, min(_ENOUGH, room))
+    return Limits(memory, min(usable_threads(root), memory // LEAST_MEMORY))
 
 
 def usable_memory(root: Path = _ROOT) -> int:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 
+from cli.small_logs import shop, write
 from infer.engines.complaints import told_by_duckdb
 from infer.engines.limits import LEAST_MEMORY, default_limits, usable_memory, usable_threads
-from infer.engines.local import session
+from infer.engines.local import read_logs, session
 from infer.errors import InputError
+from infer.sources import find_sources
 
 ROOT = Path(__file__).resolve().parents[2]
 MIB = 1 << 20
@@ -107,7 +110,7 @@ BIG = "SELECT count(*) FROM (SELECT md5(range::VARCHAR), count(*) FROM range(300
 MEASURED = f"""
 import sys
 from pathlib import Path
-from infer.engines.local import session
+from infer.engines.local import read_logs, session
 with session(2, int(sys.argv[1])) as con:
     assert con.execute("{BIG}").fetchall() == [(3_000_000,)]
 print(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])
@@ -146,10 +149,23 @@ def test_too_little_memory_says_so() -> None:
     assert "--memory-limit" in told.value.hint
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_least_memory_reads_a_log(tmp_path: Path, threads: int) -> None:
+    """What is promised as enough is enough for each thread to read lines of JSON."""
+    path = tmp_path / "long.jsonl"
+    text = write(path, shop()).read_text()
+    path.write_text(text * (40_000_000 // len(text)))
+    with (
+        session(threads, threads * LEAST_MEMORY) as con,
+        find_sources([str(path)], BytesIO()) as sources,
+    ):
+        assert read_logs(con, sources).count("flow")
+
+
 FULL = f"""
 import infer.readers
 from infer.cli import main
-from infer.engines.local import session
+from infer.engines.local import read_logs, session
 def spill():
     with session(2, 100_000_000) as con:
         con.execute("{BIG}").fetchall()
